@@ -1,0 +1,3 @@
+"""Product photos in, editable layers out."""
+
+__version__ = "0.1.0"

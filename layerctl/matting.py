@@ -1,0 +1,121 @@
+"""Where the photo's own edges are: cutting a rough figure out along them.
+
+GrabCut (Rother et al., 2004) decides the narrow band in which a rough alpha is unsure, the guided
+filter (He et al., 2010) gives the outline its softness at the photo's own size.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from layerctl.compositing import Bytes, Floats, Stack, bands
+
+CUT_SIDE = 480
+"""Longest side, in pixels, at which the cut is made: its cost grows faster than the area."""
+
+BAND = 0.03
+"""Half width, as a share of the longest side, of the band in which an outline may move."""
+
+SMOOTHNESS = 1e-4
+"""Guided filter's epsilon: colour variance, in [0, 1] squared, below which nothing is an edge."""
+
+CONTRAST = 0.02
+"""Squared distance of two colours, in [0, 1], at which an alpha told from them is half trusted."""
+
+
+def cut_out(picture: Floats, figure: Floats) -> Floats:
+    """Return the figure's alpha (h, w) in [0, 1] with its outline moved onto the picture's edges.
+
+    Args:
+        picture: (h, w, 3) RGB in [0, 1].
+        figure: (h, w) rough alpha in [0, 1]; pixels further from its outline than `BAND` keep it.
+    """
+    height, width = figure.shape
+    scale = min(1.0, CUT_SIDE / max(height, width))
+    size = max(2, round(width * scale)), max(2, round(height * scale))
+    colours = np.rint(cv2.resize(picture, size, interpolation=cv2.INTER_AREA) * 255)
+    rough = cv2.resize(figure, size, interpolation=cv2.INTER_AREA)
+    mask = _seeds(rough)
+    certain = {int(label) for label in np.unique(mask)}
+    if not {cv2.GC_BGD, cv2.GC_FGD} <= certain:
+        return figure
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)
+    cv2.grabCut(
+        np.ascontiguousarray(colours[..., ::-1].astype(np.uint8)),
+        mask,
+        None,
+        *models,
+        2,
+        cv2.GC_INIT_WITH_MASK,
+    )
+    inside = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
+    return cv2.resize(inside.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _seeds(rough: Floats) -> Bytes:
+    """Return GrabCut's labels: certain away from the outline, probable in the band around it."""
+    inside = (rough > 0.5).astype(np.uint8)
+    reach = max(1, round(BAND * max(rough.shape)))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    core = cv2.erode(inside, kernel) | (rough > 0.98)
+    reachable = cv2.dilate(inside, kernel)
+    labels = np.where(inside > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[core > 0] = cv2.GC_FGD
+    labels[reachable == 0] = cv2.GC_BGD
+    return labels
+
+
+def follow_edges(photo: Bytes, share: Floats) -> Floats:
+    """Return a small share (h, w) at the photo's size, its outline softened along the photo's.
+
+    Args:
+        photo: (H, W, 4) straight RGBA, the guide.
+        share: (h, w) in [0, 1].
+    """
+    height, width = photo.shape[:2]
+    enlarged = cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR)
+    ratio = max(height, width) / max(share.shape)
+    radius = max(2, round(4 * ratio))
+    guide = np.ascontiguousarray(photo[..., :3])
+    soft = cv2.ximgproc.guidedFilter(
+        guide, enlarged, radius, SMOOTHNESS * 255**2, scale=1 / max(1.0, ratio)
+    )
+    # The filter leaves a haze of a few percent far from any edge: stretch it away.
+    return np.clip((soft - 0.04) / 0.92, 0, 1)
+
+
+def settle_edges(photo: Bytes, stack: Stack, ground: tuple[bool, ...]) -> Bytes:
+    """Return alphas (K, H, W) that explain the photo by the colours on both sides of an outline.
+
+    A pixel on the outline of layer k lies on the line between its colour and that of what is
+    below it; how far along is its alpha. Where the two colours are alike the alpha stays.
+    """
+    settled = stack.alphas.copy()
+    for band in bands(photo.shape[:2]):
+        pixels = photo[band, :, :3].astype(np.float32) / 255
+        colours = stack.colours[:, band].astype(np.float32) / 255
+        alphas = stack.alphas[:, band].astype(np.float32) / 255
+        _settle_band(pixels, colours, alphas, ground)
+        settled[:, band] = np.rint(alphas * 255)
+    return settled
+
+
+def _settle_band(pixels: Floats, colours: Floats, alphas: Floats, ground: tuple[bool, ...]) -> None:
+    """Settle the alphas of everything that is not ground, in place, from the top down."""
+    below = [colours[0]]
+    for colour, alpha in zip(colours[1:], alphas[1:], strict=True):
+        below.append(below[-1] + alpha[..., None] * (colour - below[-1]))
+    rest, through = pixels.copy(), np.ones(pixels.shape[:2], np.float32)
+    for k in range(len(colours) - 1, 0, -1):
+        if not ground[k]:
+            outline = (alphas[k] > 0.01) & (alphas[k] < 0.99) & (through > 0.5)
+            line = (colours[k] - below[k - 1])[outline]
+            offset = rest[outline] / through[outline, None] - below[k - 1][outline]
+            length = np.square(line).sum(axis=-1)
+            along = np.clip((offset * line).sum(axis=-1) / np.maximum(length, 1e-6), 0, 1)
+            trust = length / (length + CONTRAST)
+            alphas[k][outline] += trust * (along - alphas[k][outline])
+        rest -= (through * alphas[k])[..., None] * colours[k]
+        through *= 1 - alphas[k]

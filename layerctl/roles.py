@@ -1,0 +1,124 @@
+"""What each of the model's layers is: its role, whether it is worth keeping, how far to trust it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from layerctl.compositing import Bytes, Floats, Stack, weights
+from layerctl.document import Document, Layer, Pixels, Quality, Role, trimmed
+from layerctl.lift import Guess
+
+SHADOW_LIGHT = 0.2
+"""Brightest mean colour, in [0, 1], of something that only takes light away."""
+
+SHADOW_DENSITY = 0.8
+"""Alpha that a shadow's pixels stay below on average: what is denser is a dark product."""
+
+THIN = 0.03
+"""Width of strokes, as a share of the longest side, up to which a layer counts as thin."""
+
+TWINS = 0.9
+"""Overlap (intersection over union) from which two neighbouring layers are one thing twice."""
+
+UNSURE = 0.35
+"""Share of a layer's half-transparent pixels from which its edge counts as doubtful."""
+
+
+def read_guess(layers: Floats, least: float) -> Guess:
+    """Return the model's layers that hold something, each with its role.
+
+    Args:
+        layers: (N, h, w, 4) straight RGBA in [0, 1], bottom first.
+        least: Share of the canvas that a layer must show to be kept.
+    """
+    shown = weights(_opaque_below(layers[..., 3])).mean(axis=(1, 2))
+    kept = [0]
+    for k in range(1, len(layers)):
+        if shown[k] >= least and not _twins(layers[kept[-1]], layers[k]):
+            kept.append(k)
+    roles: list[Role] = ["background"]
+    for k in kept[1:]:
+        roles.append(_role(layers[k], roles))
+    return Guess(layers[kept], tuple(roles), tuple(not _thin(layers[k, ..., 3]) for k in kept))
+
+
+def _opaque_below(alphas: Floats) -> Floats:
+    opaque = alphas.copy()
+    opaque[0] = 1
+    return opaque
+
+
+def _twins(below: Floats, above: Floats) -> bool:
+    both = np.minimum(below[..., 3], above[..., 3]).sum()
+    either = np.maximum(below[..., 3], above[..., 3]).sum()
+    alike = np.abs(below[..., :3] - above[..., :3])[above[..., 3] > 0.5]
+    return bool(both > TWINS * either and alike.size and alike.mean() < 0.1)
+
+
+def _role(layer: Floats, below: list[Role]) -> Role:
+    alpha = layer[..., 3]
+    light = (layer[..., :3].mean(axis=-1) * alpha).sum() / max(alpha.sum(), 1e-6)
+    density = np.square(alpha).sum() / max(alpha.sum(), 1e-6)
+    if below == ["background"] and light < SHADOW_LIGHT and density < SHADOW_DENSITY:
+        return "shadow"
+    return "text" if "product" in below and _thin(alpha) else "product"
+
+
+def _thin(alpha: Floats) -> bool:
+    """Whether hardly anything of a layer is left when its strokes are cut away."""
+    width = max(3, round(THIN * max(alpha.shape)))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    solid = (alpha > 0.5).astype(np.uint8)
+    return bool(cv2.morphologyEx(solid, cv2.MORPH_OPEN, kernel).sum() < 0.3 * alpha.sum())
+
+
+def assemble(
+    stack: Stack, guess: Guess, names: dict[Role, str], like: Document
+) -> Document:
+    """Return the lifted layers as a document, named, trimmed and judged.
+
+    Args:
+        stack: The layers at the photo's size.
+        guess: What the model made of them.
+        names: A name for each role; the second of a role gets " 2".
+        like: An empty document that has the photo's size, profile and resolution.
+    """
+    counts: dict[Role, int] = {}
+    layers = []
+    for k, role in enumerate(guess.roles):
+        counts[role] = counts.get(role, 0) + 1
+        suffix = f" {counts[role]}" if counts[role] > 1 else ""
+        pixels = np.dstack([stack.colours[k], stack.alphas[k]])
+        layer = Layer(
+            names[role] + suffix,
+            role,
+            pixels,
+            blend="multiply" if role == "shadow" else "normal",
+            quality=_judge(pixels, guess.layers[k], role),
+        )
+        layers.append(trimmed(layer))
+    return replace(like, children=tuple(layers))
+
+
+def _judge(pixels: Pixels, guess: Floats, role: Role) -> Quality:
+    alpha = pixels[..., 3]
+    coverage = float((alpha > 0).mean())
+    rough = guess[..., 3]
+    softness = float(((rough > 0.15) & (rough < 0.85)).sum() / max((rough > 0.15).sum(), 1))
+    doubts = []
+    if role == "product":
+        if softness > UNSURE:
+            doubts.append("the model is unsure of its outline")
+        if _agreement(alpha, rough) < 0.7:
+            doubts.append("its outline was moved far to meet the photo's edges")
+    return Quality(round(coverage, 4), round(softness, 4), tuple(doubts))
+
+
+def _agreement(alpha: Bytes, rough: Floats) -> float:
+    """Return the overlap of a layer's final and its first alpha, as intersection over union."""
+    size = rough.shape[1], rough.shape[0]
+    final = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return float(np.minimum(final, rough).sum() / max(np.maximum(final, rough).sum(), 1e-6))

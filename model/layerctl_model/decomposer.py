@@ -1,0 +1,124 @@
+"""Wires the networks: a picture tensor goes in, its layer tensors come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from layerctl_model.checkpoint import load_flow, load_transformer, load_vae
+from layerctl_model.flow import Flow, Guidance, Text
+from layerctl_model.functional import Grid, pack_latents, unpack_latents
+from layerctl_model.settings import Profile, Settings, bucket_size, read_profile
+from layerctl_model.transformer import VLDMMDiT
+from layerctl_model.vae import RGBAVae
+
+OnStep = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Decomposer:
+    """A checkpoint ready to decompose pictures, one at a time."""
+
+    vae: RGBAVae
+    transformer: VLDMMDiT
+    flow: Flow
+    profile: Profile
+
+    @torch.inference_mode()
+    def decompose(
+        self,
+        picture: Tensor,
+        settings: Settings | None = None,
+        positive: Text | None = None,
+        negative: Text | None = None,
+        on_step: OnStep | None = None,
+    ) -> Tensor:
+        """Split a picture into layers: (4, H, W) -> (N, 4, h, w), bottom first, in [0, 1].
+
+        Args:
+            picture: Straight-alpha RGBA in [0, 1]; resized unless it has its bucket's size.
+            settings: The checkpoint's own if not given.
+            positive: What the picture shows, embedded; not for checkpoints without text.
+            negative: What to steer away from; without it there is no guidance.
+            on_step: Called with the number of steps done and of all steps.
+
+        Returns:
+            Layers at the bucket's size, fp32 on the CPU. The same seed gives the same layers.
+
+        Raises:
+            ValueError: The checkpoint wants a prompt and got none.
+        """
+        settings = settings or self.profile.settings
+        text = positive or self._no_text()
+        condition = self._condition(picture, settings.resolution)
+        rows, cols = condition.shape[3] // 2, condition.shape[4] // 2
+        steps = self.flow.denoise(
+            self.transformer,
+            pack_latents(self._noise(condition, settings)),
+            pack_latents(condition),
+            Guidance(text, negative, settings.guidance, settings.normalise_guidance),
+            (settings.layers + 2, rows, cols),
+            settings.steps,
+        )
+        for done, tokens in enumerate(steps, 1):  # noqa: B007 - the last are used below
+            if on_step is not None:
+                on_step(done, settings.steps)
+        return self._layers(tokens, (settings.layers + 1, rows, cols))
+
+    def _condition(self, picture: Tensor, resolution: int) -> Tensor:
+        """(4, H, W) in [0, 1] -> normalised latents (1, 1, 16, h, w)."""
+        picture = picture[None]
+        size = bucket_size(picture.shape[2], picture.shape[3], resolution)
+        if picture.shape[2:] != size:
+            picture = F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
+        weight = self.transformer.proj_out.weight
+        latents = self.vae.encode((2 * picture - 1).to(weight))
+        return self.vae.normalise(latents)[:, None]
+
+    def _noise(self, condition: Tensor, settings: Settings) -> Tensor:
+        """Standard normal latents of the composite and the layers: (1, N + 1, 16, h, w).
+
+        Drawn on the CPU, so that a seed means the same on every device.
+        """
+        generator = torch.Generator().manual_seed(settings.seed)
+        shape = (1, settings.layers + 1, *condition.shape[2:])
+        return torch.randn(shape, generator=generator, dtype=condition.dtype).to(condition)
+
+    def _no_text(self) -> Text:
+        if self.profile.needs_text:
+            raise ValueError("this checkpoint reads a text: give an embedded prompt")
+        width = self.transformer.sizes.joint_attention_dim
+        return Text(self.transformer.proj_out.weight.new_zeros(1, 1, width))
+
+    def _layers(self, tokens: Tensor, grid: Grid) -> Tensor:
+        """(1, (N + 1) * S, 64) -> (N, 4, H, W); the first frame is the composite and dropped."""
+        latents = self.vae.denormalise(unpack_latents(tokens, grid)[0, 1:])
+        # One layer after another: the decoder's inner pictures are what needs memory here.
+        layers = torch.cat([self.vae.decode(layer) for layer in latents.chunk(len(latents))])
+        return (layers.float().clamp(-1, 1).cpu() + 1) / 2
+
+
+def load(
+    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> Decomposer:
+    """A checkpoint folder as a decomposer.
+
+    Args:
+        folder: In the layout of diffusers, perhaps with a `layerctl.json`.
+        device: Where to compute.
+        dtype: In which precision; bf16 halves memory.
+
+    Raises:
+        CheckpointError: A file is missing or damaged, or the files do not fit each other.
+    """
+    return Decomposer(
+        load_vae(folder, device, dtype),
+        load_transformer(folder, device, dtype),
+        load_flow(folder),
+        read_profile(folder),
+    )
