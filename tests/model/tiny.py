@@ -1,0 +1,64 @@
+"""Tiny random networks as diffusers builds and saves them: the other side of every parity test."""
+
+import torch
+from diffusers import (
+    AutoencoderKLQwenImage,
+    FlowMatchEulerDiscreteScheduler,
+    QwenImageTransformer2DModel,
+)
+
+TEXT_WIDTH = 24
+VIDEO = (False, True, True)
+PICTURES = (False, False, False)
+
+
+def reference_vae(seed, temporal=VIDEO):
+    torch.manual_seed(seed)
+    vae = AutoencoderKLQwenImage(
+        base_dim=8,
+        z_dim=16,
+        dim_mult=[1, 2, 4, 4],
+        num_res_blocks=1 + seed % 2,
+        temperal_downsample=list(temporal),
+        input_channels=4,
+        latents_mean=torch.randn(16).tolist(),
+        latents_std=(0.5 + torch.rand(16)).tolist(),
+    )
+    return shaken(vae)
+
+
+def reference_transformer(seed):
+    torch.manual_seed(seed)
+    network = QwenImageTransformer2DModel(
+        num_layers=2,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        joint_attention_dim=TEXT_WIDTH,
+        axes_dims_rope=(4, 6, 6),
+        use_additional_t_cond=True,
+        use_layer3d_rope=True,
+    )
+    return shaken(network)
+
+
+def reference_scheduler(**config):
+    config = {"use_dynamic_shifting": True, "shift_terminal": 0.02, **config}
+    return FlowMatchEulerDiscreteScheduler(**config)
+
+
+def shaken(network):
+    """Move what starts at zero or one, gammas and biases: a fresh network would hide mistakes."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim == 1 or parameter.shape[1:].numel() == 1:
+                parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def reference_checkpoint(folder, seed, temporal=VIDEO):
+    """Save a whole checkpoint as diffusers does, and return its networks: (vae, transformer)."""
+    vae, transformer = reference_vae(seed, temporal), reference_transformer(seed)
+    vae.save_pretrained(folder / "vae")
+    transformer.save_pretrained(folder / "transformer")
+    reference_scheduler().save_pretrained(folder / "scheduler")
+    return vae, transformer
