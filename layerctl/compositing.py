@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float32]
+Floats: TypeAlias = NDArray[np.floating[Any]]
+"""float32 in fact; NumPy's stubs lose the width in arithmetic with plain numbers."""
+
 Bytes: TypeAlias = NDArray[np.uint8]
 
 BAND_PIXELS = 1 << 19

@@ -9,13 +9,17 @@ solver then makes the sum exact.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from layerctl.compositing import Bytes, Floats, Stack, fit_alphas, solve, weights
 from layerctl.document import Role
 from layerctl.matting import cut_out, follow_edges, settle_edges
+
+Image = TypeVar("Image", Floats, Bytes)
 
 TRUST = 0.02
 """How little of a layer must be seen before the model's alpha counts more than the photo."""
@@ -72,7 +76,7 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
     native = _native_alphas(photo, layers[..., 3], shares, solid)
     native[0] = _background_alpha(photo, small, shares[0])
     colours = _colours(small, layers, shares, guess.black)
-    painted = np.stack([_as_bytes(_resize(colour, photo.shape)) for colour in colours])
+    painted = np.stack([_resize(_as_bytes(colour), photo.shape) for colour in colours])
     if edges:
         native = settle_edges(photo, Stack(native, painted, guess.black), guess.ground)
     alphas = fit_alphas(photo, native, guess.black)
@@ -113,7 +117,7 @@ def _background_alpha(photo: Bytes, small: Floats, seen: Floats) -> Bytes:
     """Return a first guess at the background's alpha: the photo's, carried on behind the rest."""
     if photo[..., 3].min() == 255:
         return np.full(photo.shape[:2], 255, np.uint8)
-    return _as_bytes(_resize(spread(small[..., 3:], seen > SEEN), photo.shape))
+    return _as_bytes(_resize(spread(small[..., 3:], _alone(seen))[..., 0], photo.shape))
 
 
 def _colours(small: Floats, layers: Floats, shares: Floats, black: tuple[bool, ...]) -> Floats:
@@ -128,12 +132,21 @@ def _colours(small: Floats, layers: Floats, shares: Floats, black: tuple[bool, .
     colours = np.zeros_like(layers[..., :3])
     for k in np.flatnonzero(~dark):
         model = spread(layers[k, ..., :3], layers[k, ..., 3] > 0.5)
-        alone = shares[k] / lit[..., 0] > SEEN
+        alone = _alone(shares[k] / lit[..., 0])
         colours[k] = np.clip(model + spread(observed - model, alone), 0, 1)
     return colours
 
 
-def spread(values: Floats, known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
+def _alone(share: Floats) -> NDArray[np.bool_]:
+    """Return where a layer is seen and nothing else, safely away from its outline.
+
+    A hard cut calls the soft pixels of an outline pure; they would bleed into what they border.
+    """
+    pure = (share > SEEN).astype(np.uint8)
+    return cv2.erode(pure, np.ones((5, 5), np.uint8)) > 0
+
+
+def spread(values: Floats, known: NDArray[np.bool_]) -> Floats:
     """Return values (h, w, C) with the unknown pixels filled in smoothly from the known ones.
 
     Push-pull on an image pyramid (Gortler et al., The Lumigraph, 1996, section 3.4); all zero
@@ -147,7 +160,8 @@ def _pull(values: Floats, confidence: Floats) -> Floats:
     if height <= 2 and width <= 2:
         total = confidence.sum(axis=(0, 1))
         mean = (values * confidence).sum(axis=(0, 1)) / np.maximum(total, 1e-6)
-        return values * confidence + mean * (1 - confidence)
+        blend: Floats = values * confidence + mean * (1 - confidence)
+        return blend
     half = ((width + 1) // 2, (height + 1) // 2)
     weight = _area(confidence, half)
     coarse = _area(values * confidence, half) / np.maximum(weight, 1e-6)
@@ -156,25 +170,27 @@ def _pull(values: Floats, confidence: Floats) -> Floats:
 
 
 def _area(image: Floats, size: tuple[int, int]) -> Floats:
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
+    averaged: Floats = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return averaged.reshape(size[1], size[0], -1)
 
 
 def _shrink(photo: Bytes, longest: int) -> Bytes:
-    """Return the photo at most `longest` pixels a side, colours weighted by alpha."""
+    """Return the photo at most `longest` pixels a side."""
     height, width = photo.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:
         return photo
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    small: Bytes = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    return small
 
 
-def _resize(image: Floats, shape: tuple[int, ...]) -> Floats:
+def _resize(image: Image, shape: tuple[int, ...]) -> Image:
     """Return (h, w) or (h, w, C) enlarged smoothly to the first two sizes of `shape`."""
-    size = shape[1], shape[0]
-    enlarged = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+    enlarged: Image = cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return enlarged.reshape(*shape[:2], *image.shape[2:])
 
 
 def _as_bytes(image: Floats) -> Bytes:
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    levels: Bytes = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    return levels

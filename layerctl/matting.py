@@ -51,7 +51,9 @@ def cut_out(picture: Floats, figure: Floats) -> Floats:
         cv2.GC_INIT_WITH_MASK,
     )
     inside = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
-    return cv2.resize(inside.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    outline = inside.astype(np.float32)
+    enlarged: Floats = cv2.resize(outline, (width, height), interpolation=cv2.INTER_LINEAR)
+    return enlarged
 
 
 def _seeds(rough: Floats) -> Bytes:
@@ -77,13 +79,14 @@ def follow_edges(photo: Bytes, share: Floats) -> Floats:
     height, width = photo.shape[:2]
     enlarged = cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR)
     ratio = max(height, width) / max(share.shape)
-    radius = max(2, round(4 * ratio))
+    scale = 1 / ratio if min(height, width) > 2 * ratio > 2 else 1.0
     guide = np.ascontiguousarray(photo[..., :3])
     soft = cv2.ximgproc.guidedFilter(
-        guide, enlarged, radius, SMOOTHNESS * 255**2, scale=1 / max(1.0, ratio)
+        guide, enlarged, max(2, round(4 * ratio)), SMOOTHNESS * 255**2, scale=scale
     )
     # The filter leaves a haze of a few percent far from any edge: stretch it away.
-    return np.clip((soft - 0.04) / 0.92, 0, 1)
+    stretched: Floats = np.clip((soft - 0.04) / 0.92, 0, 1)
+    return stretched
 
 
 def settle_edges(photo: Bytes, stack: Stack, ground: tuple[bool, ...]) -> Bytes:

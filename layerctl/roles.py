@@ -1,4 +1,4 @@
-"""What each of the model's layers is: its role, whether it is worth keeping, how far to trust it."""
+"""What each of the model's layers is: its role, whether to keep it, how far to trust it."""
 
 from __future__ import annotations
 
@@ -75,9 +75,7 @@ def _thin(alpha: Floats) -> bool:
     return bool(cv2.morphologyEx(solid, cv2.MORPH_OPEN, kernel).sum() < 0.3 * alpha.sum())
 
 
-def assemble(
-    stack: Stack, guess: Guess, names: dict[Role, str], like: Document
-) -> Document:
+def assemble(stack: Stack, guess: Guess, names: dict[Role, str], like: Document) -> Document:
     """Return the lifted layers as a document, named, trimmed and judged.
 
     Args:

@@ -1,0 +1,128 @@
+"""Pixels of any colour space become 8-bit RGBA, their ICC profile kept or honoured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageCms
+from PIL.ImageFile import ImageFile
+
+from layerctl.errors import ImageError
+
+Pixels: TypeAlias = NDArray[np.uint8]
+
+_SPACES = {"1": "GRAY", "L": "GRAY", "LA": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
+"""The ICC's name for the colour space of a Pillow mode; all others are RGB."""
+
+_MODES = {"GRAY": "L", "CMYK": "CMYK", "Lab": "LAB", "RGB": "RGBA"}
+"""The Pillow mode in which littlecms takes pixels of that space."""
+
+_UNUSABLE = "its ICC profile is damaged or of another colour space and not used"
+
+
+@dataclass(frozen=True)
+class Coloured:
+    """A picture in mode RGBA, the RGB profile its values count in (None: sRGB), and notes."""
+
+    picture: Image.Image
+    icc: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+def rgba(picture: ImageFile) -> Coloured:
+    """Return a decoded picture as RGBA: RGB stays in its own profile, other spaces become sRGB.
+
+    Raises:
+        ImageError: The pixels are 32-bit numbers, whose white nobody knows.
+    """
+    if picture.mode in {"I", "F"}:
+        raise ImageError("its pixels are 32 bit numbers; save it with 8 or 16 bits a channel")
+    if picture.format in {"JPEG", "MPO"} and picture.mode == "CMYK" and "adobe" not in picture.info:
+        # Pillow takes ink for inverted as Adobe writes it, also where Adobe did not write it.
+        return _converted(ImageChops.invert(picture), picture.info.get("icc_profile"))
+    eight_bit = _scaled(picture) if picture.mode.startswith("I;16") else picture
+    return _converted(eight_bit, picture.info.get("icc_profile"))
+
+
+def srgb(pixels: Pixels, icc: bytes) -> Pixels:
+    """Return (H, W, 4) uint8 pixels of an RGB profile as sRGB, alpha untouched."""
+    return np.array(_transform(icc, "RGB").apply(Image.fromarray(pixels)))
+
+
+def match_colour_key(picture: ImageFile) -> None:
+    """Bring a PNG's colour key from the file's bit depth to the 8 bits of the pixels.
+
+    To be called before decoding, while the picture still knows the depth of the file.
+    """
+    key = picture.info.get("transparency")
+    layout = str(picture.tile[0].args) if picture.tile else ""
+    if isinstance(key, int) and layout in {"L;2", "L;4"}:
+        picture.info["transparency"] = key * {"L;2": 85, "L;4": 17}[layout]
+    elif isinstance(key, tuple) and layout == "RGB;16B":
+        picture.info["transparency"] = tuple(value >> 8 for value in key)
+
+
+def _scaled(picture: ImageFile) -> Image.Image:
+    """Return 12 or 16 bit grey as 8 bit: Pillow's own conversion clips at 255."""
+    tags = getattr(picture, "tag_v2", {})
+    white = (1 << tags.get(258, (16,))[0]) - 1
+    values = np.asarray(picture).astype(np.uint32)
+    levels = ((values * 255 + white // 2) // white).astype(np.uint8)
+    white_is_zero = tags.get(262) == 0
+    grey = Image.fromarray(255 - levels if white_is_zero else levels)
+    key = picture.info.get("transparency")
+    if isinstance(key, int):
+        grey.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
+    return grey
+
+
+def _converted(picture: Image.Image, icc: bytes | None) -> Coloured:
+    space = _SPACES.get(picture.mode, "RGB")
+    described = _space(icc) if icc else None
+    if icc and described == "RGB" and space in {"RGB", "GRAY"}:
+        return Coloured(picture.convert("RGBA"), icc)
+    if icc and described == space:
+        return Coloured(_from(picture, space, icc))
+    notes: tuple[str, ...] = (_UNUSABLE,) if icc else ()
+    if space == "Lab":
+        return Coloured(_from(picture, space, None), notes=notes)
+    if space == "CMYK":
+        notes += ("it is CMYK without an ICC profile: its colours are approximate",)
+    return Coloured(picture.convert("RGBA"), notes=notes)
+
+
+def _from(picture: Image.Image, space: str, icc: bytes | None) -> Image.Image:
+    """Return grey, CMYK or Lab pixels as sRGB with the alpha they had."""
+    mode = _MODES[space]
+    plain = picture if picture.mode == mode else picture.convert(mode)
+    colour = _transform(icc, space).apply(plain)
+    if picture.has_transparency_data:
+        colour.putalpha(picture.convert("RGBA").getchannel("A"))
+    return colour.convert("RGBA")
+
+
+def _space(icc: bytes) -> str | None:
+    """Return the colour space that a profile describes, None where it cannot be used."""
+    try:
+        space = ImageCms.ImageCmsProfile(BytesIO(icc)).profile.xcolor_space.strip()
+        _transform(icc, space)
+    except (ImageCms.PyCMSError, OSError, KeyError, ValueError, TypeError):
+        return None
+    return space
+
+
+def _transform(icc: bytes | None, space: str) -> ImageCms.ImageCmsTransform:
+    """Return the way from a profile (None: CIELab, D50) to sRGB, as photo editors go it."""
+    profile = ImageCms.ImageCmsProfile(BytesIO(icc)) if icc else ImageCms.createProfile("LAB")
+    return ImageCms.buildTransform(
+        profile,
+        ImageCms.createProfile("sRGB"),
+        _MODES[space],
+        "RGBA" if space == "RGB" else "RGB",
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )

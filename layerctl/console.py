@@ -1,0 +1,126 @@
+"""Everything the user sees: lines, tables, progress, errors, the JSON log. The only user of Rich.
+
+Results go to stdout, errors and progress to stderr. Whatever a file or layer is called, a line
+stays one line, and no control character reaches the terminal.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+WIDEST = 10_000
+"""Columns of a table that nobody sees on a terminal: nothing is cut or wrapped."""
+
+
+def prepare() -> None:
+    """Make stdout and stderr take any text: what they cannot spell is written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def flush() -> None:
+    """Hand everything printed so far to its reader.
+
+    Raises:
+        OSError: The reader of stdout is gone, or its disk is full.
+    """
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def mute() -> None:
+    """Send stdout nowhere, so that Python does not fail at exit over a reader that is gone."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+
+
+def say(text: str) -> None:
+    """Print one line on stdout."""
+    print(one_line(text))  # noqa: T201 - the one place that prints
+
+
+def page(text: str) -> None:
+    """Print text that is meant to have many lines on stdout."""
+    for line in text.splitlines():
+        say(line)
+
+
+def complain(text: str) -> None:
+    """Print an error on stderr, each of its lines under the name of the program."""
+    for line in text.splitlines() or [text]:
+        print(f"layerctl: {one_line(line)}", file=sys.stderr)  # noqa: T201
+
+
+def say_json(fields: Mapping[str, object]) -> None:
+    """Print one JSON object as a line on stdout, in ASCII."""
+    say(json.dumps(fields))
+
+
+def one_line(text: str) -> str:
+    r"""Return text with line breaks and control characters spelled as escapes (\n, \x1b)."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under their column names, aligned."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, header_style="")
+    for column in columns:
+        grid.add_column(column, no_wrap=True)
+    for row in rows:
+        grid.add_row(*(Text(one_line(cell)) for cell in row))
+    printer = Console(width=None if _is_terminal(sys.stdout) else WIDEST)
+    with printer.capture() as captured:
+        printer.print(grid)
+    for line in captured.get().splitlines():
+        say(line.rstrip())
+
+
+@contextmanager
+def progress(total: int, *, shown: bool = True) -> Iterator[Callable[[str], None]]:
+    """Show how many of `total` images are over, on a terminal only.
+
+    Yields:
+        A function to call with the name of each image as it is over.
+    """
+    if not (shown and _is_terminal(sys.stderr)):
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        MofNCompleteColumn(),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=Console(stderr=True),
+        redirect_stdout=_is_terminal(sys.stdout),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("", total=total)
+        yield lambda name: bar.update(task, advance=1, description=one_line(name))
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()

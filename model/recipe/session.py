@@ -1,0 +1,118 @@
+"""What both trainings share: a time budget, a resumable state, a moving average, a log."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+SAVE_SECONDS = 120.0
+WARM_UP = 0.02
+FINAL_RATE = 0.02
+
+
+@dataclass
+class Session:
+    """A training run of a given length that goes on where it stopped.
+
+    `budget` counts seconds of training over all restarts, so that the learning rate reaches its
+    end whatever the speed of the machine.
+    """
+
+    folder: Path
+    budget: float
+    modules: dict[str, Any]
+    elapsed: float = 0.0
+    steps: int = 0
+    losses: list[float] = field(default_factory=list)
+
+    @property
+    def state(self) -> Path:
+        """The file that a restart reads."""
+        return self.folder / "state.pt"
+
+    def resume(self) -> None:
+        """Load the last saved state, if there is one."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.state.exists():
+            saved = torch.load(self.state, weights_only=True)
+            self.elapsed, self.steps = saved["elapsed"], saved["steps"]
+            for name, module in self.modules.items():
+                module.load_state_dict(saved["modules"][name])
+
+    def save(self) -> None:
+        """Write the state beside the old one, then take its place."""
+        modules = {name: module.state_dict() for name, module in self.modules.items()}
+        fresh = self.state.with_suffix(".new")
+        torch.save({"elapsed": self.elapsed, "steps": self.steps, "modules": modules}, fresh)
+        fresh.replace(self.state)
+
+    def run(self) -> Iterator[float]:
+        """Yield the learning rate's factor step by step until the budget is spent."""
+        start = saved = time.monotonic() - self.elapsed
+        saved = time.monotonic()
+        while self.elapsed < self.budget:
+            yield rate(self.elapsed / self.budget)
+            self.steps += 1
+            self.elapsed = time.monotonic() - start
+            if time.monotonic() - saved > SAVE_SECONDS:
+                self.save()
+                self.log()
+                saved = time.monotonic()
+        self.save()
+        self.log()
+
+    def note(self, loss: Tensor) -> None:
+        """Remember a step's loss for the next log line."""
+        self.losses.append(loss.item())
+
+    def log(self) -> None:
+        """Append the mean loss since the last line to log.jsonl and print it."""
+        mean = sum(self.losses) / max(len(self.losses), 1)
+        row = {"minutes": round(self.elapsed / 60, 1), "steps": self.steps, "loss": round(mean, 5)}
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(row) + "\n")
+        print(self.folder.name, row, flush=True)
+        self.losses.clear()
+
+
+def rate(progress: float) -> float:
+    """Return the learning rate's factor: a short climb, a plateau, a linear fall at the end."""
+    if progress < WARM_UP:
+        return progress / WARM_UP
+    return max(FINAL_RATE, min(1.0, (1 - progress) / 0.5))
+
+
+class Average(nn.Module):
+    """A moving average of a network's weights, shorter at the beginning."""
+
+    def __init__(self, network: nn.Module, decay: float = 0.998) -> None:
+        super().__init__()
+        self.decay = decay
+        self.weights = nn.ParameterDict(
+            {key(name): p.detach().clone() for name, p in network.named_parameters()}
+        ).requires_grad_(requires_grad=False)
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move towards the network's weights."""
+        decay = min(self.decay, (step + 1) / (step + 10))
+        for name, parameter in network.named_parameters():
+            self.weights[key(name)].lerp_(parameter, 1 - decay)
+
+    @torch.no_grad()
+    def copy_to(self, network: nn.Module) -> None:
+        """Overwrite the network's weights with the average."""
+        for name, parameter in network.named_parameters():
+            parameter.copy_(self.weights[key(name)])
+
+
+def key(name: str) -> str:
+    """Return a parameter's name without dots, which a ParameterDict does not allow."""
+    return name.replace(".", "/")

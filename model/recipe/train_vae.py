@@ -1,0 +1,94 @@
+"""Trains the RGBA-VAE on the photos and layers of procedural scenes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from session import Session
+from stream import stream
+from torch import Tensor
+
+from layerctl_model.checkpoint import save_vae
+from layerctl_model.vae import RGBAVae, VaeSizes
+
+SIZES = VaeSizes(base_dim=16, num_res_blocks=1, temperal_downsample=(False, False, False))
+PICTURES = 16
+CROP = 64
+FULL_SIZE_FROM = 0.7
+LEARNING_RATE = 2e-3
+KL_WEIGHT = 1e-5
+
+
+def train_vae(folder: Path, minutes: float, device: torch.device, workers: int) -> None:
+    """Train for so many minutes in all, then write the checkpoint's `vae` folder."""
+    vae = RGBAVae(SIZES).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98))
+    session = Session(folder / "train-vae", minutes * 60, {"vae": vae, "optimizer": optimizer})
+    session.resume()
+    batches = stream(8, session.steps, workers)
+    for factor in session.run():
+        optimizer.param_groups[0]["lr"] = LEARNING_RATE * factor
+        full = session.elapsed > FULL_SIZE_FROM * session.budget
+        pictures = pick(next(batches), full_size=full).to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            loss = reconstruction_loss(vae, pictures)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        session.note(loss)
+    vae = with_statistics(vae.float(), stream(8, 1 << 20, 0))
+    save_vae(vae.bfloat16(), folder / "checkpoint")
+
+
+def pick(frames: Tensor, *, full_size: bool) -> Tensor:
+    """Return random pictures out of a batch of frame stacks, cropped while training is young."""
+    pictures = frames.flatten(0, 1)
+    if full_size:
+        return pictures[torch.randperm(len(pictures))[: PICTURES // 2]]
+    height, width = pictures.shape[2:]
+    top = int(torch.randint(height - CROP + 1, ()))
+    left = int(torch.randint(width - CROP + 1, ()))
+    crops = pictures[..., top : top + CROP, left : left + CROP]
+    return crops[torch.randperm(len(crops))[: 2 * PICTURES]]
+
+
+def reconstruction_loss(vae: RGBAVae, pictures: Tensor) -> Tensor:
+    """L1 of what is seen, of alpha and of both's edges, little of what is clear, a touch of KL."""
+    mean, log_variance = vae.moments(pictures)
+    mean, log_variance = mean.float(), log_variance.float()
+    latents = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+    decoded = vae.decode(latents).float()
+    kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+    seen, truth = premultiplied(decoded), premultiplied(pictures)
+    clear = (decoded - pictures).abs().mean()
+    return distance(seen, truth) + 0.2 * clear + KL_WEIGHT * kl
+
+
+def premultiplied(pictures: Tensor) -> Tensor:
+    """Return straight RGBA in [-1, 1] as premultiplied RGB over black, and alpha, in [0, 1]."""
+    unit = (pictures + 1) / 2
+    return torch.cat([unit[:, :3] * unit[:, 3:], unit[:, 3:]], dim=1)
+
+
+def distance(pictures: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute difference of pixels and of the steps between neighbours."""
+    error = pictures - truth
+    across, down = error.diff(dim=-1).abs().mean(), error.diff(dim=-2).abs().mean()
+    return error.abs().mean() + across + down
+
+
+@torch.no_grad()
+def with_statistics(vae: RGBAVae, batches: object, count: int = 40) -> RGBAVae:
+    """Return the VAE with the mean and spread of its latents written into its sizes."""
+    latents = torch.cat([vae.encode(next(batches).flatten(0, 1)) for _ in range(count)])  # type: ignore[call-overload]
+    channels = latents.transpose(0, 1).flatten(1)
+    sizes = replace(
+        vae.sizes,
+        latents_mean=tuple(round(x, 5) for x in channels.mean(dim=1).tolist()),
+        latents_std=tuple(round(x, 5) for x in channels.std(dim=1).tolist()),
+    )
+    vae.sizes = sizes
+    return vae

@@ -1,0 +1,153 @@
+"""Small, blurred layers become layers of the photo's size that show the photo."""
+
+import cv2
+import numpy as np
+import pytest
+
+from layerctl.compositing import weights
+from layerctl.document import Document, Layer
+from layerctl.lift import Guess, lift, spread
+
+
+def scene(height=300, width=420, *, shadow=False):
+    """A textured disc on a gradient: the photo, and its true layers in [0, 1]."""
+    rng = np.random.default_rng(7)
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    backdrop = np.ones((height, width, 4), np.float32)
+    backdrop[..., :3] = 0.6 + 0.3 * (columns / width)[..., None]
+    disc = np.ones((height, width, 4), np.float32)
+    disc[..., :3] = (0.8, 0.2, 0.1) + 0.1 * rng.random((height, width, 1), dtype=np.float32)
+    distance = np.hypot(rows - height * 0.45, columns - width * 0.5)
+    disc[..., 3] = np.clip(height * 0.3 - distance + 0.5, 0, 1)
+    layers = [backdrop, disc]
+    if shadow:
+        dark = np.zeros_like(disc)
+        below = np.exp(-np.square((rows - height * 0.8) / 25) - np.square((columns - 210) / 90))
+        dark[..., 3] = 0.5 * below
+        layers.insert(1, dark)
+    canvas = np.zeros((height, width, 3), np.float32)
+    for layer in layers:
+        canvas += layer[..., 3:] * (layer[..., :3] - canvas)
+    photo = np.dstack([canvas, np.ones((height, width), np.float32)])
+    return np.rint(photo * 255).astype(np.uint8), layers
+
+
+def blurred(layers, side=64):
+    """What a model that sees 64 pixels might say."""
+    small = []
+    for layer in layers:
+        premultiplied = np.dstack([layer[..., :3] * layer[..., 3:], layer[..., 3]])
+        tiny = cv2.resize(premultiplied, (side, side), interpolation=cv2.INTER_AREA)
+        tiny = cv2.GaussianBlur(tiny, (0, 0), 1)
+        tiny[..., :3] /= np.maximum(tiny[..., 3:], 1e-3)
+        small.append(np.clip(tiny, 0, 1))
+    return np.stack(small)
+
+
+def guess_of(layers, *, shadow=False):
+    roles = ("background", "shadow", "product") if shadow else ("background", "product")
+    return Guess(blurred(layers), roles, tuple(role == "product" for role in roles))
+
+
+def flatten(stack, like):
+    layers = tuple(
+        Layer("x", "product", np.dstack([colour, alpha]), blend="multiply" if black else "normal")
+        for colour, alpha, black in zip(stack.colours, stack.alphas, stack.black, strict=True)
+    )
+    return Document(like.shape[1], like.shape[0], layers).flatten()
+
+
+def overlap(alpha, truth):
+    return np.minimum(alpha, truth).sum() / np.maximum(alpha, truth).sum()
+
+
+@pytest.mark.parametrize("edges", [True, False])
+@pytest.mark.parametrize("shadow", [True, False])
+def test_the_lifted_layers_show_the_photo_within_one_level(edges, shadow):
+    photo, layers = scene(shadow=shadow)
+    stack = lift(photo, guess_of(layers, shadow=shadow), 256, edges=edges)
+    assert np.abs(flatten(stack, photo).astype(int) - photo).max() <= 1
+
+
+def test_a_photo_with_alpha_is_given_back_with_its_alpha():
+    photo, layers = scene()
+    photo[..., 3] = np.rint(layers[1][..., 3] * 255)
+    photo[:40, :40, 3] = 100
+    flat = flatten(lift(photo, guess_of(layers), 256), photo).astype(int)
+    assert np.abs(flat[..., 3] - photo[..., 3]).max() <= 1
+    assert np.abs(flat - photo)[photo[..., 3] > 0].max() <= 1
+
+
+def test_edges_come_from_the_photo():
+    photo, layers = scene()
+    truth = layers[1][..., 3]
+    followed = lift(photo, guess_of(layers), 420).alphas[1] / 255
+    enlarged = lift(photo, guess_of(layers), 420, edges=False).alphas[1] / 255
+    assert overlap(followed, truth) > 0.985
+    assert overlap(followed, truth) > overlap(enlarged, truth) + 0.02
+
+
+def test_no_halo_is_left_on_another_background():
+    photo, layers = scene()
+    stack = lift(photo, guess_of(layers), 420)
+    alpha = stack.alphas[1][..., None] / 255
+    truth = layers[1]
+    for backdrop in (0, 255):
+        seen = alpha * stack.colours[1] + (1 - alpha) * backdrop
+        wanted = truth[..., 3:] * truth[..., :3] * 255 + (1 - truth[..., 3:]) * backdrop
+        assert np.abs(seen - wanted).mean() < 1.0
+
+
+def test_the_background_goes_on_behind_the_product():
+    photo, layers = scene()
+    stack = lift(photo, guess_of(layers), 420)
+    hidden = layers[1][..., 3] > 0.99
+    error = np.abs(stack.colours[0] / 255 - layers[0][..., :3])[hidden]
+    assert error.mean() < 0.02
+    assert (stack.alphas[0] == 255).all()
+
+
+def test_a_shadow_is_black_and_the_background_below_it_is_lit():
+    photo, layers = scene(shadow=True)
+    stack = lift(photo, guess_of(layers, shadow=True), 420)
+    assert not stack.colours[1].any()
+    shaded = (layers[1][..., 3] > 0.3) & (layers[2][..., 3] < 0.01)
+    error = np.abs(stack.colours[0] / 255 - layers[0][..., :3])[shaded]
+    assert error.mean() < 0.05
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (5, 7), (37, 23)])
+def test_any_size_is_lifted(size):
+    photo, layers = scene()
+    tiny = cv2.resize(photo, size[::-1], interpolation=cv2.INTER_AREA).reshape(*size, 4)
+    stack = lift(tiny, guess_of(layers), 256)
+    assert stack.alphas.shape == (2, *size)
+    assert np.abs(flatten(stack, tiny).astype(int) - tiny).max() <= 1
+
+
+def test_what_the_photo_shows_is_what_the_weights_say():
+    photo, layers = scene()
+    alphas = lift(photo, guess_of(layers), 420).alphas / np.float32(255)
+    inside = layers[1][..., 3] > 0.99
+    assert weights(alphas)[1][inside].mean() > 0.98
+
+
+def test_spreading_keeps_what_is_known_and_fills_the_rest_between_it():
+    rng = np.random.default_rng(8)
+    values = rng.random((50, 70, 3), dtype=np.float32)
+    known = rng.random((50, 70)) < 0.1
+    filled = spread(values, known)
+    assert np.allclose(filled[known], values[known], atol=1e-5)
+    assert filled.min() >= values[known].min() - 1e-5
+    assert filled.max() <= values[known].max() + 1e-5
+
+
+def test_spreading_a_constant_gives_the_constant():
+    values = np.full((33, 20, 1), 0.25, np.float32)
+    known = np.zeros((33, 20), bool)
+    known[3, 4] = True
+    assert np.allclose(spread(values, known), 0.25, atol=1e-5)
+
+
+def test_nothing_known_spreads_to_zero():
+    assert not spread(np.ones((9, 9, 3), np.float32), np.zeros((9, 9), bool)).any()

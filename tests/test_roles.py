@@ -1,0 +1,87 @@
+"""What a layer is told by how it looks."""
+
+import numpy as np
+
+from layerctl.document import Document
+from layerctl.lift import lift
+from layerctl.roles import assemble, read_guess
+
+NAMES = {"background": "Hintergrund", "shadow": "影", "product": "product", "text": "text"}
+
+
+def layer(colour, alpha):
+    pixels = np.empty((64, 64, 4), np.float32)
+    pixels[..., :3] = colour
+    pixels[..., 3] = alpha
+    return pixels
+
+
+def disc(radius, row=32, column=32, softness=1.0):
+    rows, columns = np.mgrid[:64, :64]
+    return np.clip((radius - np.hypot(rows - row, columns - column)) / softness + 0.5, 0, 1)
+
+
+def strokes():
+    mask = np.zeros((64, 64))
+    mask[10:12, 8:56] = 1
+    mask[20:22, 8:40] = 1
+    return mask
+
+
+BACKDROP = layer(0.8, 1.0)
+SHADOW = layer(0.02, 0.5 * disc(14, row=50, softness=12))
+SHOE = layer((0.8, 0.2, 0.1), disc(15))
+BAG = layer((0.1, 0.3, 0.9), disc(10, row=20, column=20))
+WORDS = layer(0.9, strokes())
+NOTHING = layer(0.5, 0.0)
+
+
+def roles(*layers, least=0.002):
+    return read_guess(np.stack(layers).astype(np.float32), least).roles
+
+
+def test_each_kind_of_layer_is_recognised():
+    expected = ("background", "shadow", "product", "text")
+    assert roles(BACKDROP, SHADOW, SHOE, WORDS) == expected
+
+
+def test_a_dark_product_is_not_a_shadow():
+    assert roles(BACKDROP, layer(0.02, disc(15))) == ("background", "product")
+
+
+def test_empty_layers_are_dropped():
+    assert roles(BACKDROP, NOTHING, SHOE, NOTHING) == ("background", "product")
+
+
+def test_the_same_thing_twice_is_kept_once():
+    assert roles(BACKDROP, SHOE, SHOE) == ("background", "product")
+
+
+def test_an_empty_photo_is_its_background():
+    assert roles(BACKDROP, NOTHING) == ("background",)
+
+
+def built(*layers):
+    guess = read_guess(np.stack(layers).astype(np.float32), 0.002)
+    flat = np.zeros((64, 64, 3), np.float32)
+    for one in layers:
+        flat += one[..., 3:] * (one[..., :3] - flat)
+    photo = np.dstack([np.rint(flat * 255), np.full((64, 64), 255)]).astype(np.uint8)
+    empty = Document(64, 64, (), b"profile", (300.0, 300.0))
+    return assemble(lift(photo, guess, 64), guess, NAMES, empty)
+
+
+def test_names_follow_the_preset_and_are_counted():
+    document = built(BACKDROP, SHADOW, SHOE, BAG)
+    names = [node.name for node in document.children]
+    assert names == ["Hintergrund", "影", "product", "product 2"]
+    assert [node.blend for node in document.children] == ["normal", "multiply", "normal", "normal"]
+    assert document.icc == b"profile"
+
+
+def test_a_clear_product_raises_no_doubt_and_a_foggy_one_does():
+    clear = built(BACKDROP, SHOE).at("product").quality
+    foggy = built(BACKDROP, layer((0.8, 0.2, 0.1), disc(20, softness=40))).at("product").quality
+    assert clear.doubts == ()
+    assert any("unsure" in doubt for doubt in foggy.doubts)
+    assert 0.1 < clear.coverage < 0.3
