@@ -1,19 +1,17 @@
-"""Pixels of any colour space become 8-bit RGBA, their ICC profile kept or honoured."""
+"""Pixels of any colour space become 8-bit RGB, their ICC profile kept or honoured."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageCms
 from PIL.ImageFile import ImageFile
 
+from layerctl.compositing import bands
+from layerctl.document import Pixels
 from layerctl.errors import ImageError
-
-Pixels: TypeAlias = NDArray[np.uint8]
 
 _SPACES = {"1": "GRAY", "L": "GRAY", "LA": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
 """The ICC's name for the colour space of a Pillow mode; all others are RGB."""
@@ -26,15 +24,15 @@ _UNUSABLE = "its ICC profile is damaged or of another colour space and not used"
 
 @dataclass(frozen=True)
 class Coloured:
-    """A picture in mode RGBA, the RGB profile its values count in (None: sRGB), and notes."""
+    """A picture that converts to RGBA, the RGB profile of its values (None: sRGB), and notes."""
 
     picture: Image.Image
     icc: bytes | None = None
     notes: tuple[str, ...] = ()
 
 
-def rgba(picture: ImageFile) -> Coloured:
-    """Return a decoded picture as RGBA: RGB stays in its own profile, other spaces become sRGB.
+def coloured(picture: ImageFile) -> Coloured:
+    """Return a decoded picture in RGB colour: its own profile if that is RGB, sRGB otherwise.
 
     Raises:
         ImageError: The pixels are 32-bit numbers, whose white nobody knows.
@@ -50,7 +48,10 @@ def rgba(picture: ImageFile) -> Coloured:
 
 def srgb(pixels: Pixels, icc: bytes) -> Pixels:
     """Return (H, W, 4) uint8 pixels of an RGB profile as sRGB, alpha untouched."""
-    return np.array(_transform(icc, "RGB").apply(Image.fromarray(pixels)))
+    converted, transform = np.empty_like(pixels), _transform(icc, "RGB")
+    for band in bands(pixels.shape[:2]):
+        converted[band] = np.asarray(transform.apply(Image.fromarray(pixels[band])))
+    return converted
 
 
 def match_colour_key(picture: ImageFile) -> None:
@@ -84,7 +85,7 @@ def _converted(picture: Image.Image, icc: bytes | None) -> Coloured:
     space = _SPACES.get(picture.mode, "RGB")
     described = _space(icc) if icc else None
     if icc and described == "RGB" and space in {"RGB", "GRAY"}:
-        return Coloured(picture.convert("RGBA"), icc)
+        return Coloured(picture, icc)
     if icc and described == space:
         return Coloured(_from(picture, space, icc))
     notes: tuple[str, ...] = (_UNUSABLE,) if icc else ()
@@ -92,7 +93,7 @@ def _converted(picture: Image.Image, icc: bytes | None) -> Coloured:
         return Coloured(_from(picture, space, None), notes=notes)
     if space == "CMYK":
         notes += ("it is CMYK without an ICC profile: its colours are approximate",)
-    return Coloured(picture.convert("RGBA"), notes=notes)
+    return Coloured(picture, notes=notes)
 
 
 def _from(picture: Image.Image, space: str, icc: bytes | None) -> Image.Image:
@@ -102,7 +103,7 @@ def _from(picture: Image.Image, space: str, icc: bytes | None) -> Image.Image:
     colour = _transform(icc, space).apply(plain)
     if picture.has_transparency_data:
         colour.putalpha(picture.convert("RGBA").getchannel("A"))
-    return colour.convert("RGBA")
+    return colour
 
 
 def _space(icc: bytes) -> str | None:

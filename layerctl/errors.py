@@ -26,9 +26,15 @@ class ExitCode(IntEnum):
 
 
 class LayerctlError(Exception):
-    """Something the user can act on: one sentence that names the thing and says what to do."""
+    """Something the user can act on: one sentence that names the thing and says what to do.
+
+    Where several things are wrong at once, each argument is a sentence.
+    """
 
     exit_code: ClassVar[ExitCode] = ExitCode.SOME_FAILED
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
 
 
 class UsageError(LayerctlError):

@@ -18,7 +18,7 @@ from layerctl.errors import ImageError
 Sound: TypeAlias = tuple[BinaryIO, tuple[str, ...]]
 """A stream that can be decoded to the last pixel, and what the user should know about it."""
 
-MOST_BYTES = 1 << 30
+_MOST_BYTES = 1 << 30
 """No JPEG within reason is longer; what follows the picture is not read."""
 
 _BLOCK = 1 << 20
@@ -98,7 +98,7 @@ def _chunk(file: BinaryIO, position: int) -> tuple[bytes, int, bytes] | None:
 def _jpeg(file: BinaryIO, picture: ImageFile) -> Sound:
     """Decode twice with different data after the end: a whole picture never gets to see it."""
     file.seek(0)
-    data = file.read(MOST_BYTES)
+    data = file.read(_MOST_BYTES)
     end, marked, scans = _compressed_data(data)
     progressive = "progressive" in picture.info
     if not scans or (progressive and not marked and not _refined(scans)):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import re
 import stat
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,10 +17,12 @@ from typing import BinaryIO
 
 import numpy as np
 import pillow_heif
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
 from PIL.ImageFile import ImageFile
 
-from layerctl.colour import Pixels, match_colour_key, rgba, srgb
+from layerctl.colour import coloured, match_colour_key, srgb
+from layerctl.compositing import bands
+from layerctl.document import Pixels
 from layerctl.errors import ImageError
 from layerctl.integrity import cut_short, sound
 from layerctl.signature import HEAD, picture_format
@@ -106,16 +109,16 @@ def read_photo(path: Path, limit: int = 200) -> Photo:
 
 def _photo(path: Path, file: BinaryIO, name: str) -> Photo:
     picture, notes = _decoded(file, name)
-    coloured = rgba(picture)
+    colour = coloured(picture)
     orientation, dpi = _orientation(picture), _dpi(picture)
-    upright = coloured.picture
+    upright = colour.picture
     if orientation in _UPRIGHT:
         upright = upright.transpose(_UPRIGHT[orientation])
     if dpi and orientation in _SIDEWAYS:
         dpi = dpi[::-1]
     if name in _MORE and _has_more(picture):
         notes += (_MORE[name],)
-    return Photo(path, _visible(upright), coloured.icc, dpi, notes + coloured.notes)
+    return Photo(path, _visible(upright), colour.icc, dpi, notes + colour.notes)
 
 
 def _decoded(file: BinaryIO, name: str) -> tuple[ImageFile, tuple[str, ...]]:
@@ -134,9 +137,12 @@ def _header(file: BinaryIO, name: str) -> ImageFile:
 
 def _visible(picture: Image.Image) -> Pixels:
     """Return RGBA pixels without the colour that hides where alpha is 0."""
-    pixels = np.array(picture)
-    if not pixels[..., 3].all():
-        pixels[pixels[..., 3] == 0] = 0
+    width, height = picture.size
+    pixels = np.empty((height, width, 4), np.uint8)
+    for band in bands((height, width)):
+        part = picture.crop((0, band.start, width, band.stop)).convert("RGBA")
+        levels = np.asarray(part)
+        pixels[band] = np.where(levels[..., 3:], levels, 0)
     return pixels
 
 
@@ -186,9 +192,11 @@ def _refuse_excess(file: BinaryIO, name: str, limit: int) -> None:
 
 @cache
 def _prepare_pillow() -> None:
-    """Add HEIC to Pillow's formats, and keep its log, which repeats its exceptions, off stderr."""
+    """Add HEIC to Pillow's formats; keep its log and libtiff's, which repeat errors, off stderr."""
     pillow_heif.register_heif_opener()
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    with suppress(AttributeError, OSError):  # a Pillow built without libtiff, or with its own
+        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
 @contextmanager

@@ -17,13 +17,16 @@ SIZES = VaeSizes(base_dim=16, num_res_blocks=1, temperal_downsample=(False, Fals
 PICTURES = 16
 CROP = 64
 FULL_SIZE_FROM = 0.7
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 1e-3
 KL_WEIGHT = 1e-5
+FIRST_LOG_VARIANCE = -6.0
+"""Latents begin nearly without noise: under unit noise colour is given up before it is learned."""
 
 
 def train_vae(folder: Path, minutes: float, device: torch.device, workers: int) -> None:
     """Train for so many minutes in all, then write the checkpoint's `vae` folder."""
     vae = RGBAVae(SIZES).to(device, memory_format=torch.channels_last)
+    initialise(vae)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98))
     session = Session(folder / "train-vae", minutes * 60, {"vae": vae, "optimizer": optimizer})
     session.resume()
@@ -41,6 +44,16 @@ def train_vae(folder: Path, minutes: float, device: torch.device, workers: int) 
         session.note(loss)
     vae = with_statistics(vae.float(), stream(8, 1 << 20, 0))
     save_vae(vae.bfloat16(), folder / "checkpoint")
+
+
+@torch.no_grad()
+def initialise(vae: RGBAVae) -> None:
+    """Fill the VAE so that signals keep their size: smaller weights learn colour very late."""
+    for module in vae.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+            torch.nn.init.zeros_(module.bias)
+    torch.nn.init.constant_(vae.quant_conv.bias[SIZES.z_dim :], FIRST_LOG_VARIANCE)
 
 
 def pick(frames: Tensor, *, full_size: bool) -> Tensor:
@@ -74,10 +87,10 @@ def premultiplied(pictures: Tensor) -> Tensor:
 
 
 def distance(pictures: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute difference of pixels and of the steps between neighbours."""
+    """Mean absolute and squared difference of pixels, and of the steps between neighbours."""
     error = pictures - truth
     across, down = error.diff(dim=-1).abs().mean(), error.diff(dim=-2).abs().mean()
-    return error.abs().mean() + across + down
+    return error.abs().mean() + error.square().mean() + across + down
 
 
 @torch.no_grad()
