@@ -15,6 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from layerctl.errors import EnvironmentFault
+
+STDOUT = 1
+"""The file descriptor that everything but errors and progress goes to."""
+
 WIDEST = 10_000
 """Columns of a table that nobody sees on a terminal: nothing is cut or wrapped."""
 
@@ -30,21 +35,36 @@ def flush() -> None:
     """Hand everything printed so far to its reader.
 
     Raises:
-        OSError: The reader of stdout is gone, or its disk is full.
+        BrokenPipeError: The reader is gone.
+        EnvironmentFault: It cannot be written, for want of space for one.
     """
     if sys.stdout is not None:
-        sys.stdout.flush()
-
-
-def mute() -> None:
-    """Send stdout nowhere, so that Python does not fail at exit over a reader that is gone."""
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
+        with _printing():
+            sys.stdout.flush()
 
 
 def say(text: str) -> None:
-    """Print one line on stdout."""
-    print(one_line(text))  # noqa: T201 - the one place that prints
+    """Print one line on stdout.
+
+    Raises:
+        BrokenPipeError: The reader is gone.
+        EnvironmentFault: It cannot be written, for want of space for one.
+    """
+    with _printing():
+        print(one_line(text))  # noqa: T201 - the one place that prints
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # What is still buffered goes nowhere, or Python would fail again while it exits.
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), STDOUT)
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise EnvironmentFault(f"cannot print: {error.strerror}") from error
 
 
 def page(text: str) -> None:
@@ -53,10 +73,10 @@ def page(text: str) -> None:
         say(line)
 
 
-def complain(text: str) -> None:
-    """Print an error on stderr, each of its lines under the name of the program."""
-    for line in text.splitlines() or [text]:
-        print(f"layerctl: {one_line(line)}", file=sys.stderr)  # noqa: T201
+def complain(*sentences: str) -> None:
+    """Print errors on stderr, a line each, under the name of the program."""
+    for sentence in sentences:
+        print(f"layerctl: {one_line(sentence)}", file=sys.stderr)  # noqa: T201 - as above
 
 
 def say_json(fields: Mapping[str, object]) -> None:

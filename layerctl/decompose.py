@@ -14,7 +14,7 @@ import torch
 from layerctl.batch import Decompose
 from layerctl.checkpoints import checkpoint_folder
 from layerctl.compositing import Floats
-from layerctl.document import Decomposition, Document, Role
+from layerctl.document import Decomposition, Document
 from layerctl.errors import EnvironmentFault, UsageError
 from layerctl.lift import Guess, lift
 from layerctl.photo import Photo
@@ -110,9 +110,8 @@ def raise_layers(photo: Photo, layers: Floats, preset: Preset) -> Document:
     if preset.refine.shadow == "background":
         guess = without_shadow(guess)
     stack = lift(photo.pixels, guess, preset.refine.detail, edges=preset.refine.edges == "photo")
-    names: dict[Role, str] = preset.names.model_dump()
     empty = Document(photo.width, photo.height, (), photo.icc, photo.dpi)
-    return assemble(stack, guess, names, empty)
+    return assemble(stack, guess, preset.names.model_dump(), empty)
 
 
 def without_shadow(guess: Guess) -> Guess:

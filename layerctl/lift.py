@@ -143,7 +143,8 @@ def _alone(share: Floats) -> NDArray[np.bool_]:
     A hard cut calls the soft pixels of an outline pure; they would bleed into what they border.
     """
     pure = (share > SEEN).astype(np.uint8)
-    return cv2.erode(pure, np.ones((5, 5), np.uint8)) > 0
+    inner: Bytes = cv2.erode(pure, np.ones((5, 5), np.uint8))
+    return inner > 0
 
 
 def spread(values: Floats, known: NDArray[np.bool_]) -> Floats:

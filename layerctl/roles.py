@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import cv2
@@ -75,7 +76,7 @@ def _thin(alpha: Floats) -> bool:
     return bool(cv2.morphologyEx(solid, cv2.MORPH_OPEN, kernel).sum() < 0.3 * alpha.sum())
 
 
-def assemble(stack: Stack, guess: Guess, names: dict[Role, str], like: Document) -> Document:
+def assemble(stack: Stack, guess: Guess, names: Mapping[str, str], like: Document) -> Document:
     """Return the lifted layers as a document, named, trimmed and judged.
 
     Args:

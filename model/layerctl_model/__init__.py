@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from layerctl_model.decomposer import Decomposer, load
-    from layerctl_model.folder import CheckpointError, fingerprint
+    from layerctl_model.folder import CheckpointError
     from layerctl_model.settings import Profile, Settings, read_profile
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "Decomposer",
     "Profile",
     "Settings",
-    "fingerprint",
     "load",
     "read_profile",
 ]
@@ -28,7 +27,6 @@ _HOMES = {
     "Decomposer": "decomposer",
     "Profile": "settings",
     "Settings": "settings",
-    "fingerprint": "folder",
     "load": "decomposer",
     "read_profile": "settings",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields
@@ -12,7 +11,6 @@ from typing import Any
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 SHARD_INDEX = f"{WEIGHTS}.index.json"
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-DECISIVE = {".json", ".jinja", ".model", ".safetensors", ".txt"}
 
 
 class CheckpointError(Exception):
@@ -75,18 +73,3 @@ def weight_files(folder: Path) -> list[Path]:
     if not isinstance(shards, dict):
         raise CheckpointError(f"{index} has no weight_map: fetch the checkpoint again")
     return [existing(folder / name) for name in sorted(set(shards.values()))]
-
-
-def fingerprint(folder: Path) -> str:
-    """The sha256, in hex, over names and contents of all files that decide what a checkpoint does.
-
-    Raises:
-        CheckpointError: The folder holds no checkpoint, or one that Git LFS has not fetched.
-    """
-    existing(folder / "model_index.json")
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in DECISIVE and p.is_file()):
-        with existing(path).open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{content}  {path.relative_to(folder).as_posix()}\n".encode())
-    return digest.hexdigest()

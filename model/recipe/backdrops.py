@@ -1,4 +1,4 @@
-"""What stands behind products: paper, gradients, walls and floors, materials, rooms out of focus."""
+"""What stands behind products: paper, gradients, walls, floors, materials, blurred rooms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,19 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 from shapes import Floats, grid
-from textures import colour, edge, fabric, fractal, marble, mix, mottled, patches, relative, wood
+from textures import (
+    colour,
+    edge,
+    fabric,
+    fractal,
+    marble,
+    mix,
+    mottled,
+    patches,
+    relative,
+    shaded,
+    wood,
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +54,8 @@ def lit_unevenly(rng: np.random.Generator, field: Floats) -> Floats:
     x, y = grid(*field.shape[:2])
     lamp_x, lamp_y = rng.uniform((-0.8, -0.9), (0.8, 0.5))
     away = (x - np.float32(lamp_x)) ** 2 + (y - np.float32(lamp_y)) ** 2
-    fall = np.exp(-away * np.float32(0.35 * rng.random() ** 2))
-    vignette = 1 - np.float32(0.3 * rng.random() ** 2) * (x * x + y * y)
+    fall = np.exp(-away * np.float32(0.3 * rng.random() ** 3))
+    vignette = 1 - np.float32(0.25 * rng.random() ** 3) * (x * x + y * y)
     return field * (fall * vignette)[..., None]
 
 
@@ -98,7 +110,7 @@ def planks(rng: np.random.Generator, size: Size) -> Floats:
     number = np.floor(y * boards).astype(np.int64) + 32
     tones = rng.normal(1, 0.08, 80).astype(np.float32)
     joint = np.abs((y * boards) % 1 - 0.5) - np.float32(0.485)
-    return field * (tones[number] * (1 - 0.6 * edge(joint, 0.02)))[..., None]
+    return shaded(field, tones[number] * (1 - 0.6 * edge(joint, 0.02)) - 1)
 
 
 def tiles(rng: np.random.Generator, size: Size) -> Floats:
@@ -190,13 +202,11 @@ def blurred(field: Floats, share: float) -> Floats:
     height, width = field.shape[:2]
     sigma = share * max(height, width)
     factor = max(1, int(sigma / 3))
-    small = cv2.resize(
-        np.asarray(field, np.float32),
-        (max(2, width // factor), max(2, height // factor)),
-        interpolation=cv2.INTER_AREA,
-    )
+    size = (max(2, width // factor), max(2, height // factor))
+    small = cv2.resize(np.asarray(field, np.float32), size, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), max(0.3, sigma / factor), borderType=cv2.BORDER_REFLECT)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    defocused: Floats = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return defocused
 
 
 def room(rng: np.random.Generator, size: Size) -> Backdrop:

@@ -1,9 +1,10 @@
-"""Everything that is not turned on a lathe: boxes, cushions, clothes, shoes, chairs, glasses."""
+"""Hard goods that are not turned: boxes, balls, glasses, chairs, watches, devices, tools."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+from finishes import hard
 from lettering import label
 from shapes import (
     Floats,
@@ -18,25 +19,15 @@ from shapes import (
     smooth,
     stroke,
     turn,
-)  # fmt: skip
+)
 from sprites import Finish, Sprite, normals_of
-from textures import colour, fractal, mix, relative, texture
-
-
-def hard(rng: np.random.Generator) -> Finish:
-    """Return a random surface with narrow rounded edges."""
-    return Finish(rng.uniform(0.02, 0.15), float(rng.choice([0.02, 0.15, 0.4, 0.7])))
-
-
-def soft(rng: np.random.Generator) -> Finish:
-    """Return a random cloth-like surface: wide roundness, creases, no gloss."""
-    return Finish(rng.uniform(0.15, 0.5), 0.02, creases=rng.uniform(0.2, 1.2))
+from textures import colour, mix, relative, texture
 
 
 def box(rng: np.random.Generator, sprite: Sprite) -> None:
     """A carton, book, tin or parcel: two or three visible faces, printed."""
     sizes = rng.uniform(0.2, 1.0, 3)
-    yaw, pitch = rng.uniform(-0.8, 0.8), rng.uniform(0, 0.6)
+    yaw, pitch = rng.uniform(-0.8, 0.8), -rng.uniform(0, 0.6)
     cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
     # Columns are the box's own axes on screen (x right, y down) and towards the viewer.
     axes = np.array([[cy, 0, sy], [sy * sp, cp, -cy * sp], [-sy * cp, sp, cy * cp]])
@@ -48,9 +39,10 @@ def box(rng: np.random.Generator, sprite: Sprite) -> None:
             continue
         normal = axes[:, axis] * sign
         first, second = [other for other in range(3) if other != axis]
-        if axis == 0:
-            first, second = second, first
         ring = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+        if axis == 0:  # print on a side reads from the left, wherever the front is
+            first, second = second, first
+            ring = ring * (-sign, 1)
         face = np.zeros((4, 3))
         face[:, first], face[:, second], face[:, axis] = ring[:, 0], ring[:, 1], sign
         quad = ((face * sizes) @ axes.T)[:, :2] * scale
@@ -99,123 +91,13 @@ def ball(rng: np.random.Generator, sprite: Sprite) -> None:
         sprite.paint(fill(sprite.side, stalk), colour(rng), Finish(0.03))
 
 
-def cushion(rng: np.random.Generator, sprite: Sprite) -> None:
-    """A cushion or pouch with pulled-in sides, sometimes a tag."""
-    size = rng.uniform(0.7, 0.95, 2)
-    pinch = rng.uniform(0.02, 0.12)
-    t = np.linspace(-1, 1, 24, dtype=np.float32)
-    bow = 1 - pinch * (1 - t * t)
-    edge = np.stack([t, -bow], axis=1)
-    outline = np.concatenate([turn(edge, quarter) for quarter in np.arange(4) * np.pi / 2])
-    shape = fill(sprite.side, outline * size)
-    if rng.random() < 0.3:
-        tag = rectangle(size * (1.0, rng.uniform(-0.5, 0.5)), (0.07, rng.uniform(0.06, 0.15)))
-        sprite.paint(fill(sprite.side, tag * 0.97), colour(rng), Finish(0.02))
-    finish = Finish(rng.uniform(0.4, 0.8), 0.02, creases=rng.uniform(0.1, 0.8))
-    sprite.paint(shape, texture(rng, *sprite.grid), finish)
-    motif(rng, sprite, 0.5, (0, 0))
-
-
-def motif(
-    rng: np.random.Generator, sprite: Sprite, chance: float, centre: tuple[float, float]
-) -> None:
-    """Print writing, a blob or a line drawing on what is there."""
-    if rng.random() > chance:
-        return
-    size = np.float32(rng.uniform(0.2, 0.55))
-    x, y = sprite.grid
-    kind = rng.random()
-    if kind < 0.4:
-        _, ink = label(rng, (x - centre[0]) / size, (y - centre[1]) / size)
-        sprite.stick((ink[..., 3] * 255).astype(np.uint8), ink[..., :3])
-    elif kind < 0.7:
-        sprite.stick(fill(sprite.side, blob(rng, 0.3) * size + centre), colour(rng))
-    else:
-        tint, width = colour(rng), rng.uniform(0.01, 0.04)
-        for _ in range(rng.integers(2, 6)):
-            line = smooth(rng.uniform(-1, 1, (5, 2)) * size + centre, 2, closed=False)
-            sprite.stick(stroke(sprite.side, line, width), tint)
-
-
-def garment(rng: np.random.Generator, sprite: Sprite) -> None:
-    """A shirt, dress, vest or hoodie laid flat or hanging."""
-    sleeve, hem = rng.uniform(0.1, 0.95), rng.uniform(0.4, 0.95)
-    chest, waist = rng.uniform(0.35, 0.5), rng.uniform(0.3, 0.65)
-    cuff = (chest + sleeve * rng.uniform(0.3, 0.55), -0.75 + sleeve * rng.uniform(0.5, 1.5))
-    half = [
-        (0, rng.uniform(-0.85, -0.7)), (0.16, -0.92), (chest + 0.05, -0.78), cuff,
-        (cuff[0] - 0.16, cuff[1] + 0.1), (chest, -0.4 + 0.1 * sleeve), (waist, hem), (0, hem + 0.03),
-    ]  # fmt: skip
-    outline = np.clip(smooth(mirror(half), int(rng.integers(1, 4))), -0.98, 0.98)
-    base = texture(rng, *sprite.grid)
-    sprite.paint(fill(sprite.side, outline), base, soft(rng))
-    trim = colour(rng)
-    collar = smooth([(-0.17, -0.9), (0, half[0][1] + 0.02), (0.17, -0.9)], 2, closed=False)
-    sprite.stick(stroke(sprite.side, collar, rng.uniform(0.03, 0.1)), trim)
-    if rng.random() < 0.4:
-        sprite.stick(stroke(sprite.side, [(0, half[0][1]), (0, hem)], 0.02), trim)
-    motif(rng, sprite, 0.5, (0, -0.3))
-
-
-def bag(rng: np.random.Generator, sprite: Sprite) -> None:
-    """A tote, handbag or backpack with handles."""
-    top, wide, low = rng.uniform(-0.4, 0.0), rng.uniform(0.4, 0.9), rng.uniform(0.5, 0.95)
-    strap = colour(rng)
-    reach = rng.uniform(0.15, 0.8) * wide
-    width = rng.uniform(0.03, 0.12)
-    peak = rng.uniform(-1.3, -0.7)
-    arch = smooth(
-        [(-reach, top + 0.1), (-reach * 0.8, peak), (reach * 0.8, peak), (reach, top + 0.1)],
-        3,
-        closed=False,
-    )
-    sprite.paint(stroke(sprite.side, np.clip(arch, -0.94, 1), width), strap, Finish(width / 2, 0.2))
-    half = [
-        (wide * rng.uniform(0.6, 1), top),
-        (wide, top + 0.4),
-        (wide * rng.uniform(0.8, 1.05), low),
-    ]
-    outline = smooth(np.clip(mirror(half), -0.96, 0.96), int(rng.integers(0, 4)))
-    finish = soft(rng) if rng.random() < 0.6 else hard(rng)
-    sprite.paint(fill(sprite.side, outline), texture(rng, *sprite.grid), finish)
-    if rng.random() < 0.5:
-        flap = smooth(mirror([(wide * 0.7, top), (wide * 0.8, top + 0.4), (0.1, top + 0.55)]), 2)
-        sprite.paint(fill(sprite.side, flap), texture(rng, *sprite.grid), hard(rng))
-    motif(rng, sprite, 0.4, (0, (top + low) / 2))
-
-
-def shoe(rng: np.random.Generator, sprite: Sprite) -> None:
-    """A shoe or boot seen from the side."""
-    shaft, heel = rng.uniform(-0.7, 0.15), rng.uniform(0.0, 0.25)
-    ankle, toe = rng.uniform(-0.35, -0.05), rng.uniform(0.15, 0.35)
-    upper = [
-        (-0.9, 0.45), (-0.95, 0.2), (-0.88, shaft), (ankle, shaft + rng.uniform(-0.05, 0.1)),
-        (ankle + 0.15, 0.05), (0.4, toe - 0.05), (0.85, toe + 0.05), (0.95, 0.5),
-    ]  # fmt: skip
-    body = fill(sprite.side, smooth(upper, 3))
-    sprite.paint(body, texture(rng, *sprite.grid), Finish(rng.uniform(0.2, 0.5), 0.15, creases=0.3))
-    lining = ellipse(((-0.86 + ankle) / 2, shaft + 0.07), ((ankle + 0.8) / 2, 0.06))
-    sprite.stick(fill(sprite.side, lining), np.full(3, rng.uniform(0.05, 0.6), np.float32))
-    for step in np.linspace(0.1, 0.9, rng.integers(0, 7)):
-        x, y = ankle + step * 0.5, shaft + step * (toe - shaft)
-        lace = [(x - 0.08, y + 0.02), (x + 0.05, y + 0.1)]
-        sprite.paint(stroke(sprite.side, lace, 0.04), colour(rng), Finish(0.02))
-    stripe = smooth([(-0.5, 0.4), (-0.1, rng.uniform(0, 0.3)), (0.3, 0.4)], 2, closed=False)
-    if rng.random() < 0.5:
-        sprite.stick(stroke(sprite.side, stripe, rng.uniform(0.03, 0.12)), colour(rng))
-    thick = rng.uniform(0.06, 0.16)
-    sole = [(-0.92, 0.42), (0.0, 0.45 - heel / 3), (0.95, 0.42), (0.9, 0.42 + thick),
-            (0.1, 0.44 + thick - heel / 2), (-0.3, 0.45 + thick), (-0.9, 0.45 + thick + heel)]  # fmt: skip
-    sprite.paint(fill(sprite.side, smooth(sole, 2)), colour(rng), hard(rng))
-
-
 def glasses(rng: np.random.Generator, sprite: Sprite) -> None:
     """Spectacles: two rims, lenses you may see through, a bridge, temples."""
     tint, frame = colour(rng), Finish(0.03, 0.5)
     rx, ry = rng.uniform(0.28, 0.42), rng.uniform(0.2, 0.4)
     rim, power = rng.uniform(0.03, 0.12), rng.uniform(1.8, 4.5)
     apart = rx + rng.uniform(0.06, 0.14)
-    x, y = sprite.grid
+    _, y = sprite.grid
     tone = colour(rng)
     lens = mix(tone, relative(rng, tone, 0.2), y / np.float32(ry) + 0.5)
     see = float(rng.choice([0.15, 0.5, 0.8, 0.95]))
@@ -340,50 +222,6 @@ def tool(rng: np.random.Generator, sprite: Sprite) -> None:
     sprite.paint(fill(sprite.side, barrel), body, Finish(thick, finish.gloss))
     nose = rectangle((rng.uniform(0.6, 0.8), y), (0.15, thick * rng.uniform(0.3, 0.9)))
     sprite.paint(fill(sprite.side, nose), colour(rng), Finish(0.1, finish.gloss))
-
-
-def figure(rng: np.random.Generator, sprite: Sprite) -> None:
-    """A toy animal, statue or bouquet: many rounded lumps that overlap."""
-    coat = texture(rng, *sprite.grid)
-    shaggy = fractal(rng, (sprite.side, sprite.side), 40, 2)[..., None] * np.float32(0.1)
-    coat = np.clip(coat * (1 + shaggy), 0, 1) if rng.random() < 0.5 else coat
-    rounded = rng.random() < 0.5
-    for _ in range(rng.integers(3, 9)):
-        centre, radii = rng.normal(0, 0.35, 2), rng.uniform(0.12, 0.5, 2)
-        lump = turn(ellipse((0, 0), radii), rng.uniform(0, np.pi)) + centre
-        skin = coat if rng.random() < 0.7 else colour(rng)
-        roundness = float(radii.min()) if rounded else 0.1
-        sprite.paint(fill(sprite.side, np.clip(lump, -0.97, 0.97)), skin, Finish(roundness, 0.05))
-
-
-def lump(rng: np.random.Generator, sprite: Sprite) -> None:
-    """Any smooth silhouette, whole or with a hole: what no maker here thought of."""
-    outline = blob(rng, rng.uniform(0.1, 0.7), symmetric=bool(rng.random() < 0.4)) * 0.95
-    hole = outline * rng.uniform(0.3, 0.75)
-    outlines = (outline, hole) if rng.random() < 0.2 else (outline,)
-    finish = Finish(rng.uniform(0.05, 0.9), float(rng.choice([0.02, 0.3, 0.8])))
-    sprite.paint(fill(sprite.side, *outlines), texture(rng, *sprite.grid), finish)
-    if rng.random() < 0.5:
-        part = blob(rng, 0.3) * rng.uniform(0.2, 0.5) + rng.uniform(-0.4, 0.4, 2)
-        sprite.paint(
-            fill(sprite.side, np.clip(part, -0.97, 0.97)), texture(rng, *sprite.grid), finish
-        )
-    motif(rng, sprite, 0.3, (0, 0))
-
-
-def foliage(rng: np.random.Generator, sprite: Sprite) -> None:
-    """A twig, tree or bunch: many small leaves about a stem."""
-    spread = rng.uniform(0.2, 0.6)
-    green, bark = colour(rng), relative(rng, np.array([0.3, 0.2, 0.12], np.float32), 0.1)
-    stem = smooth(
-        np.stack([rng.normal(0, 0.12, 4), np.linspace(0.95, -0.6, 4)], 1), 3, closed=False
-    )
-    sprite.paint(stroke(sprite.side, stem, rng.uniform(0.02, 0.1)), bark, Finish(0.03))
-    size = rng.uniform(0.06, 0.16)
-    for _ in range(rng.integers(12, 40)):
-        root = stem[rng.integers(len(stem) // 3, len(stem))] + rng.normal(0, spread / 2, 2)
-        outline = leaf(np.clip(root, -0.8, 0.8), 2 * size, size * 0.6, rng.uniform(-2.5, 2.5), 0.3)
-        sprite.paint(fill(sprite.side, outline), relative(rng, green, 0.08), Finish(size, 0.1))
 
 
 def ring(rng: np.random.Generator, sprite: Sprite) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from lettering import label
 from numpy.typing import ArrayLike
@@ -89,9 +90,8 @@ def add_mouth(rng: np.random.Generator, sprite: Sprite, rim: ArrayLike, tilt: fl
 
 def sprite_colour(sprite: Sprite) -> Floats:
     """Return the mean colour of what is painted so far."""
-    total = sprite.pixels.sum(axis=(0, 1))
-    mean: Floats = total[:3] / max(float(total[3]), 1e-6)
-    return mean
+    red, green, blue, alpha = cv2.mean(sprite.pixels)
+    return np.array([red, green, blue], np.float32) / np.float32(max(alpha, 1e-6))
 
 
 def surface(rng: np.random.Generator) -> Finish:

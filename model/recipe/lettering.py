@@ -12,7 +12,7 @@ from textures import colour
 
 OFFERS = (
     "SALE", "NEW", "NEW IN", "-20%", "-50%", "2 FOR 1", "BEST SELLER", "ORGANIC", "FREE SHIPPING",
-    "LIMITED EDITION", "Just landed", "Shop now", "Summer", "Handmade", "Only today", "Eco", "Basics",
+    "LIMITED EDITION", "Just landed", "Shop now", "Summer", "Handmade", "Only today", "Eco",
 )  # fmt: skip
 SYLLABLES = (
     "al", "an", "bo", "ca", "da", "do", "el", "en", "fi", "go", "ho", "in", "jo", "ka", "la", "lu",
@@ -47,7 +47,8 @@ def lettered(text: str, height: int) -> Mask:
     ImageDraw.Draw(image).text((-left, -top), text, fill=255, font=font)
     width = max(1, round(image.width * height / image.height))
     shrink = cv2.INTER_AREA if height < image.height else cv2.INTER_CUBIC
-    return cv2.resize(np.asarray(image), (width, max(1, height)), interpolation=shrink)
+    ink: Mask = cv2.resize(np.asarray(image), (width, max(1, height)), interpolation=shrink)
+    return ink
 
 
 def label(rng: np.random.Generator, u: Floats, v: Floats) -> tuple[Floats, Floats]:
@@ -95,6 +96,16 @@ def _place(page: Mask, ink: Mask, row: int) -> None:
     np.maximum(target, ink[: target.shape[0]], out=target)
 
 
+def fitted(ink: Mask, room: int) -> Mask:
+    """Shrink a line of text that is wider than `room` pixels."""
+    height, width = ink.shape
+    if width <= room:
+        return ink
+    size = (room, max(3, round(height * room / width)))
+    small: Mask = cv2.resize(ink, size, interpolation=cv2.INTER_AREA)
+    return small
+
+
 def stamp(canvas: Floats, ink: Mask, tint: Floats, left: int, top: int) -> None:
     """Composite ink of one colour onto a premultiplied canvas at a pixel; may overhang."""
     height, width = canvas.shape[:2]
@@ -113,19 +124,25 @@ def add_headline(rng: np.random.Generator, canvas: Floats, ground: Floats) -> No
     """Set one to three lines of text; `ground` is the mean colour behind them."""
     height, width = canvas.shape[:2]
     ink = readable(rng, ground)
-    line = rng.uniform(0.05, 0.16) * min(height, width)
+    line = rng.uniform(0.04, 0.14) * min(height, width)
     top = rng.choice([rng.uniform(0.04, 0.15), rng.uniform(0.3, 0.6), rng.uniform(0.75, 0.85)])
     align, row = rng.choice([0.08, 0.5, 0.92]), top * height
     for _ in range(rng.integers(1, 4)):
-        word = lettered(wording(rng), max(4, round(line)))
-        room = 0.9 * width
-        if word.shape[1] > room:
-            size = (round(room), max(3, round(word.shape[0] * room / word.shape[1])))
-            word = cv2.resize(word, size, interpolation=cv2.INTER_AREA)
+        word = fitted(lettered(wording(rng), max(4, round(line))), round(0.9 * width))
+        if row + word.shape[0] > 0.98 * height:
+            break
         left = align * width - word.shape[1] * (0.0 if align < 0.3 else 0.5 if align < 0.7 else 1)
         stamp(canvas, word, ink, round(left), round(row))
         row += line * rng.uniform(1.3, 1.7)
         line *= rng.uniform(0.5, 1)
+
+
+def star(rng: np.random.Generator) -> Floats:
+    """Return the outline of a burst with many points."""
+    points = int(rng.integers(8, 16))
+    angle = np.linspace(0, 2 * np.pi, 2 * points, endpoint=False)
+    radius = np.tile([0.98, rng.uniform(0.6, 0.9)], points)
+    return np.stack([np.cos(angle) * radius, np.sin(angle) * radius], axis=1).astype(np.float32)
 
 
 def add_badge(rng: np.random.Generator, canvas: Floats) -> None:
@@ -134,12 +151,8 @@ def add_badge(rng: np.random.Generator, canvas: Floats) -> None:
     side = max(10, round(rng.uniform(0.14, 0.34) * min(height, width)))
     plate = colour(rng)
     stretch = rng.uniform(0.35, 0.7)
-    angle = np.linspace(0, 2 * np.pi, 2 * int(rng.integers(8, 16)), endpoint=False)
-    spikes = (
-        np.stack([np.cos(angle), np.sin(angle)], 1) * np.tile([0.98, 0.8], len(angle) // 2)[:, None]
-    )
     forms = (
-        ellipse((0, 0), (0.98, 0.98)), spikes, rectangle((0, 0), (0.98, stretch)),
+        ellipse((0, 0), (0.98, 0.98)), star(rng), rectangle((0, 0), (0.98, stretch)),
         ellipse((0, 0), (0.98, stretch), 6), ellipse((0, 0), (0.98, stretch), 2.5),
     )  # fmt: skip
     form = forms[rng.integers(len(forms))]
@@ -147,10 +160,7 @@ def add_badge(rng: np.random.Generator, canvas: Floats) -> None:
     top = round(rng.choice([0.05, 0.95, rng.random()]) * (height - side))
     stamp(canvas, fill(side, form), plate, left, top)
     word = lettered(wording(rng)[:10], max(4, round(side * rng.uniform(0.18, 0.34))))
-    room = round(side * 0.75)
-    if word.shape[1] > room:
-        size = (room, max(3, round(word.shape[0] * room / word.shape[1])))
-        word = cv2.resize(word, size, interpolation=cv2.INTER_AREA)
+    word = fitted(word, round(side * 0.75))
     at = (left + (side - word.shape[1]) // 2, top + (side - word.shape[0]) // 2)
     stamp(canvas, word, readable(rng, plate), *at)
 

@@ -17,7 +17,7 @@ ITERATIONS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Optimises matrices; everything else belongs to another optimizer."""
+    """Optimises matrices and convolution kernels; all else belongs to another optimizer."""
 
     def __init__(
         self, matrices: Iterable[Tensor], lr: float, momentum: float = 0.95, decay: float = 0.01
@@ -35,8 +35,10 @@ class Muon(torch.optim.Optimizer):
                 memory.lerp_(weight.grad, 1 - group["momentum"])
                 ahead = weight.grad.lerp(memory, group["momentum"])
                 weight.mul_(1 - group["lr"] * group["decay"])
-                reach = 0.2 * max(weight.shape) ** 0.5
-                weight.add_(orthogonalise(ahead), alpha=-group["lr"] * reach)
+                matrix = ahead.flatten(1)
+                reach = 0.2 * max(matrix.shape) ** 0.5
+                direction = orthogonalise(matrix).view_as(weight)
+                weight.add_(direction, alpha=-group["lr"] * reach)
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:

@@ -23,9 +23,9 @@ SUBPIXEL_BITS = 5
 def grid(height: int, width: int) -> tuple[Floats, Floats]:
     """Return x and y of pixel centres, -1 to 1 along the longer side; shared, so read-only."""
     longest = max(height, width)
-    columns = (2 * np.arange(width, dtype=np.float32) + 1 - width) / longest
-    rows = (2 * np.arange(height, dtype=np.float32) + 1 - height) / longest
-    x, y = np.meshgrid(columns, rows)
+    columns = (2 * np.arange(width) + 1 - width) / longest
+    rows = (2 * np.arange(height) + 1 - height) / longest
+    x, y = (field.astype(np.float32) for field in np.meshgrid(columns, rows))
     x.flags.writeable = y.flags.writeable = False
     return x, y
 
@@ -68,8 +68,9 @@ def ellipse(centre: ArrayLike, radii: ArrayLike, power: float = 2.0) -> Floats:
     """Return a superellipse: 2 is an ellipse, above it goes to a rectangle, below to a star."""
     angle = np.linspace(0, 2 * np.pi, 96, endpoint=False, dtype=np.float32)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    bent = np.sign(circle) * np.abs(circle) ** (2 / power)
-    return np.asarray(centre, np.float32) + bent * np.asarray(radii, np.float32)
+    bent = np.sign(circle) * np.abs(circle) ** np.float32(2 / power)
+    outline: Floats = np.asarray(centre, np.float32) + bent * np.asarray(radii, np.float32)
+    return outline
 
 
 def rectangle(centre: ArrayLike, radii: ArrayLike) -> Floats:
@@ -99,7 +100,8 @@ def capsule(start: ArrayLike, end: ArrayLike, radii: tuple[float, float]) -> Flo
     around = np.concatenate([arc, arc + np.pi]) + heading
     circle = np.stack([np.cos(around), np.sin(around)], axis=1)
     radius = np.repeat(np.asarray(radii, np.float32), 16)[:, None]
-    return np.repeat(np.stack([a, b]), 16, axis=0) + circle * radius
+    outline = np.repeat(np.stack([a, b]), 16, axis=0) + circle * radius
+    return outline.astype(np.float32)
 
 
 def blob(rng: np.random.Generator, roughness: float, *, symmetric: bool = False) -> Floats:
@@ -112,7 +114,8 @@ def blob(rng: np.random.Generator, roughness: float, *, symmetric: bool = False)
     radius = radius / radius.max()
     stretch = rng.uniform(0.45, 1)
     points = np.stack([np.sin(angle) * stretch, -np.cos(angle)], axis=1) * radius[:, None]
-    return points.astype(np.float32)
+    outline: Floats = points.astype(np.float32)
+    return outline
 
 
 def leaf(root: ArrayLike, length: float, width: float, angle: float, bend: float) -> Floats:

@@ -41,7 +41,7 @@ def inflate(mask: Mask, radius: float) -> Floats:
     """Return unit normals of the mask puffed up like a cushion; its rim is `radius` px wide."""
     padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     inside = (padded > 127).astype(np.uint8)
-    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1]
     rise = np.clip(depth / max(radius, 1.0), 0, 1)
     height = np.sqrt(rise * (2 - rise)).astype(np.float32) * np.float32(radius)
     height = cv2.GaussianBlur(height, (0, 0), max(0.7, radius * 0.15))
@@ -53,7 +53,8 @@ def normals_of(height: Floats) -> Floats:
     across = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=-0.125)
     down = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=-0.125)
     length = 1 / np.sqrt(across * across + down * down + 1)
-    return cv2.merge([across * length, down * length, length])
+    normals: Floats = cv2.merge([across * length, down * length, length])
+    return normals
 
 
 def lit(colour: Floats, normals: Floats, light: Light, gloss: float) -> Floats:
@@ -66,7 +67,8 @@ def lit(colour: Floats, normals: Floats, light: Light, gloss: float) -> Floats:
     if gloss > 0.02:
         highlight = np.maximum(normals @ between, 0) ** np.float32(4 + 90 * gloss)
         shaded = shaded + (highlight * np.float32(gloss))[..., None]
-    return shaded * np.array(light.colour, np.float32)
+    tinged: Floats = shaded * np.array(light.colour, np.float32)
+    return tinged
 
 
 @dataclass(frozen=True)
@@ -120,15 +122,21 @@ class Sprite:
 
     def stick(self, mask: Mask, colour: Floats, opacity: float = 1.0) -> None:
         """Print onto the parts already there, under the same light: labels, seams, ink."""
-        alpha = (mask * np.float32(opacity / 255))[..., None]
-        covered = np.maximum(self.pixels[..., 3:], 1e-3)
-        brightness = self.pixels[..., :3].max(axis=-1, keepdims=True) / covered
-        ink = colour * np.clip(0.35 + 0.65 * brightness, 0, 1) * self.pixels[..., 3:]
-        self.pixels[..., :3] += (ink - self.pixels[..., :3]) * alpha
+        left, top, width, height = cv2.boundingRect(mask)
+        if not width:
+            return
+        box = np.s_[top : top + height, left : left + width]
+        target, skin = self.pixels[box], colour if colour.ndim == 1 else colour[box]
+        red, green, blue, covered = cv2.split(target)
+        brightness = np.maximum(np.maximum(red, green), blue)
+        ink = skin * (np.float32(0.35) * covered + np.float32(0.65) * brightness)[..., None]
+        alpha = mask[box] * np.float32(opacity / 255)
+        target[..., :3] += (ink - target[..., :3]) * alpha[..., None]
 
     def _creased(self, normals: Floats, box: tuple[slice, slice], depth: float) -> Floats:
         x, y = self.grid
         folds = np.sin(7 * x + 3 * np.sin(5 * y)) + np.sin(9 * y + 4 * np.sin(4 * x + 1))
         bumps = normals_of((folds * np.float32(depth * self.side / 30))[box].astype(np.float32))
-        bent = normals + bumps - np.array([0, 0, 1], np.float32)
-        return bent / np.linalg.norm(bent, axis=-1, keepdims=True)
+        bent: Floats = normals + bumps - np.array([0, 0, 1], np.float32)
+        bent /= np.linalg.norm(bent, axis=-1, keepdims=True)
+        return bent

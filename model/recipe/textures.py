@@ -57,12 +57,20 @@ def fractal(
 def mix(low: Floats, high: Floats, amount: Floats) -> Floats:
     """Blend two colours, or colour fields, by a field clipped to [0, 1]."""
     share = np.clip(amount, 0, 1)[..., None].astype(np.float32)
-    return low + (high - low) * share
+    blend: Floats = low + (high - low) * share
+    return blend
 
 
 def edge(field: Floats, softness: float = 0.02) -> Floats:
     """Return a soft step: 0 where `field` is negative, 1 where it is positive."""
-    return np.clip(field / softness + 0.5, 0, 1).astype(np.float32)
+    step: Floats = np.clip(field / softness + 0.5, 0, 1).astype(np.float32)
+    return step
+
+
+def shaded(tint: Floats, relief: Floats) -> Floats:
+    """Lighten and darken a colour, or colour field, by a relative amount a pixel."""
+    field: Floats = np.clip(tint * (1 + relief[..., None]), 0, 1).astype(np.float32)
+    return field
 
 
 def turned(rng: np.random.Generator, x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -99,7 +107,7 @@ def checks(rng: np.random.Generator, x: Floats, y: Floats) -> Floats:
     across, down = np.sin(u * pitch), np.sin(v * pitch)
     if rng.random() < 0.5:
         return mix(colour(rng), colour(rng), edge(across * down, 0.2))
-    return mix(colour(rng), colour(rng), (edge(across, 0.3) + edge(down, 0.3)) / 2)
+    return mix(colour(rng), colour(rng), (edge(across, 0.3) + edge(down, 0.3)) * np.float32(0.5))
 
 
 def dots(rng: np.random.Generator, x: Floats, y: Floats) -> Floats:
@@ -154,7 +162,7 @@ def wood(rng: np.random.Generator, x: Floats, y: Floats) -> Floats:
     fibre = cv2.blur(rng.standard_normal((64, 64)).astype(np.float32), (25, 1))
     fibre = cv2.resize(fibre, x.shape[::-1], interpolation=cv2.INTER_LINEAR)
     grain = rings * np.float32(0.2) + fibre * np.float32(1.2) + warp * np.float32(0.15)
-    return np.clip(base * (1 + grain[..., None] * np.float32(rng.uniform(0.1, 0.45))), 0, 1)
+    return shaded(base, grain * np.float32(rng.uniform(0.1, 0.45)))
 
 
 def fabric(rng: np.random.Generator, x: Floats, y: Floats) -> Floats:
@@ -162,7 +170,7 @@ def fabric(rng: np.random.Generator, x: Floats, y: Floats) -> Floats:
     base = colour(rng)
     pitch = np.float32(rng.uniform(60, 140))
     weave = np.sin(x * pitch) * np.sin(y * pitch) + fractal(rng, x.shape, 5, 3) * np.float32(0.6)
-    return np.clip(base * (1 + weave[..., None] * np.float32(rng.uniform(0.03, 0.15))), 0, 1)
+    return shaded(base, weave * np.float32(rng.uniform(0.03, 0.15)))
 
 
 OBJECT_TEXTURES: tuple[tuple[Texture, float], ...] = (

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from muon import Muon
 from session import Session
 from stream import stream
 from torch import Tensor
@@ -17,7 +18,8 @@ SIZES = VaeSizes(base_dim=16, num_res_blocks=1, temperal_downsample=(False, Fals
 PICTURES = 16
 CROP = 64
 FULL_SIZE_FROM = 0.7
-LEARNING_RATE = 1e-3
+MUON_RATE = 3e-3
+ADAM_RATE = 1e-3
 KL_WEIGHT = 1e-5
 FIRST_LOG_VARIANCE = -6.0
 """Latents begin nearly without noise: under unit noise colour is given up before it is learned."""
@@ -27,20 +29,26 @@ def train_vae(folder: Path, minutes: float, device: torch.device, workers: int) 
     """Train for so many minutes in all, then write the checkpoint's `vae` folder."""
     vae = RGBAVae(SIZES).to(device, memory_format=torch.channels_last)
     initialise(vae)
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98))
-    session = Session(folder / "train-vae", minutes * 60, {"vae": vae, "optimizer": optimizer})
+    kernels = [p for p in vae.parameters() if p.ndim == 4]
+    others = [p for p in vae.parameters() if p.ndim != 4]
+    muon = Muon(kernels, MUON_RATE, decay=0.0)
+    adam = torch.optim.AdamW(others, ADAM_RATE, betas=(0.9, 0.98))
+    modules = {"vae": vae, "muon": muon, "adam": adam}
+    session = Session(folder / "train-vae", minutes * 60, modules)
     session.resume()
     batches = stream(8, session.steps, workers)
     for factor in session.run():
-        optimizer.param_groups[0]["lr"] = LEARNING_RATE * factor
+        muon.param_groups[0]["lr"] = MUON_RATE * factor
+        adam.param_groups[0]["lr"] = ADAM_RATE * factor
         full = session.elapsed > FULL_SIZE_FROM * session.budget
         pictures = pick(next(batches), full_size=full).to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
             loss = reconstruction_loss(vae, pictures)
-        optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in (muon, adam):
+            optimizer.step()
+            optimizer.zero_grad()
         session.note(loss)
     vae = with_statistics(vae.float(), stream(8, 1 << 20, 0))
     save_vae(vae.bfloat16(), folder / "checkpoint")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from layerctl_model import CheckpointError, fingerprint
+from layerctl_model import CheckpointError
 from layerctl_model.checkpoint import load_flow, load_transformer, load_vae, save_index
 from layerctl_model.folder import SHARD_INDEX, WEIGHTS
 from tests.model.tiny import reference_checkpoint, reference_transformer
@@ -122,28 +122,14 @@ def test_a_config_that_makes_no_sense_is_named(folder, content):
     assert str(path) in refusal(load_flow, folder)
 
 
-def test_a_fingerprint_follows_the_content_and_not_the_place(folder, tmp_path_factory):
-    copy = tmp_path_factory.mktemp("elsewhere")
-    reference_checkpoint(copy, 0)
-    save_index(copy)
-    (copy / "README.md").write_text("does not decide anything")
-    assert fingerprint(copy) == fingerprint(folder)
-    change(copy / "vae" / WEIGHTS, decoder__conv_out__bias=torch.ones(4))
-    assert fingerprint(copy) != fingerprint(folder)
-
-
-def test_a_fingerprint_of_nothing_is_refused(tmp_path):
-    assert "model_index.json is missing" in refusal(fingerprint, tmp_path)
-
-
 def test_checkpoints_are_examined_without_torch(folder):
     code = (
-        "import sys, pathlib; from layerctl_model import CheckpointError, Settings, fingerprint;"
-        f"print(fingerprint(pathlib.Path({str(folder)!r})));"
+        "import sys, pathlib; from layerctl_model import CheckpointError, Settings, read_profile;"
+        f"print(read_profile(pathlib.Path({str(folder)!r})).most_layers);"
         "assert 'torch' not in sys.modules"
     )
     package = Path(sys.modules["layerctl_model"].__file__).parent.parent
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=package
     )
-    assert run.stdout.strip() == fingerprint(folder)
+    assert run.stdout.strip() == "16"

@@ -1,0 +1,73 @@
+"""The run: nobody else at work, what is done skipped, the rest done, an outcome for each photo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from layerctl.batch import Decompose, receipt
+from layerctl.batch.lock import hold
+from layerctl.batch.outcome import Outcome, Outcomes
+from layerctl.batch.pipeline import stream
+from layerctl.batch.plan import Job
+from layerctl.batch.publish import sweep
+from layerctl.batch.receipt import Receipt
+from layerctl.batch.stages import Batch
+from layerctl.errors import DocumentError
+
+HASHERS = 4
+"""Threads that look through finished files; more would only wait for the disk."""
+
+
+def run(jobs: Sequence[Job], batch: Batch, open_decompose: Callable[[], Decompose]) -> Outcomes:
+    """Yield what becomes of each photo: first those done already, then the others in order.
+
+    Close the iterator, or raise in the loop over it, to stop: what is under way is cleared up and
+    left to the next run.
+
+    Args:
+        jobs: What `plan` returned.
+        batch: Where and how.
+        open_decompose: Loads the model; called only if there is something to do.
+
+    Raises:
+        Busy: Another run holds the output folder.
+        EnvironmentFault: The model cannot be loaded, or the output cannot be written to; what is
+            finished stays so.
+        UsageError: The model cannot do what the preset asks.
+    """
+    with hold(batch.out):
+        sweep(batch.out)
+        todo, done = divide(jobs, batch)
+        yield from done
+        if todo:
+            yield from stream(todo, batch, open_decompose())
+
+
+def preview(jobs: Sequence[Job], batch: Batch) -> Outcomes:
+    """Yield what `run` would do, and touch nothing."""
+    todo, done = divide(jobs, batch)
+    yield from done
+    yield from (Outcome(job, "todo") for job in todo)
+
+
+def divide(jobs: Sequence[Job], batch: Batch) -> tuple[list[Job], list[Outcome]]:
+    """Return the jobs that are to be done, and an outcome for each that is done already."""
+    if batch.force:
+        return list(jobs), []
+    with ThreadPoolExecutor(HASHERS) as pool:
+        found = list(zip(jobs, pool.map(partial(_standing, batch), jobs), strict=True))
+    todo = [job for job, standing in found if not standing]
+    return todo, [Outcome(job, "skipped", standing) for job, standing in found if standing]
+
+
+def _standing(batch: Batch, job: Job) -> Receipt | None:
+    """Return the job's receipt if photo, settings and files are all what it says."""
+    path = batch.out / job.receipt
+    try:
+        standing = receipt.read(path)
+    except DocumentError:
+        return None
+    valid = receipt.still_valid(standing, job.source, batch.settings, path.parent)
+    return standing if valid else None

@@ -1,0 +1,162 @@
+"""`layerctl decompose`: photos in, layered files out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from enum import StrEnum
+from functools import partial
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from layerctl import __version__, console
+from layerctl.cli import flags
+from layerctl.errors import LayerctlError
+
+if TYPE_CHECKING:
+    from layerctl.batch import Decompose
+    from layerctl.batch.outcome import Outcome, Outcomes, Tally
+    from layerctl.preset import Preset
+
+
+class LogFormat(StrEnum):
+    """Who reads the log: people, or machines that want one JSON object a line."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def decompose(
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT", help="Photos, and folders of photos.")
+    ],
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="OUT", help="Folder that the files go to.")
+    ] = Path("out"),
+    preset: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="A shipped preset, or your own.")
+    ] = "default",
+    layers: flags.Layers = None,
+    psd: flags.Psd = False,
+    pptx: flags.Pptx = False,
+    png: flags.Png = False,
+    model: flags.Model = None,
+    seed: flags.Seed = None,
+    steps: flags.Steps = None,
+    guidance: flags.Guidance = None,
+    resolution: flags.Resolution = None,
+    device: flags.Device = None,
+    dtype: flags.Dtype = None,
+    jobs: flags.Jobs = None,
+    max_minutes: flags.MaxMinutes = None,
+    fail_fast: flags.FailFast = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Redo what is done, and replace what is in the way.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what there is to do; write nothing.")
+    ] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Lines for people, or JSON objects for machines.")
+    ] = LogFormat.TEXT,
+) -> None:
+    """Take photos apart: a PSD, a PPTX and a stack of PNG files of their layers for each.
+
+    Folders are searched for photos and mirrored below OUT. What is done already, from the same
+    photo with the same settings, is skipped.
+    """
+    started = time.monotonic()
+    from layerctl.preset import load_preset
+
+    chosen = load_preset(preset, flags.overrides(locals()))
+    from layerctl.batch.outcome import Tally
+    from layerctl.batch.plan import plan
+    from layerctl.batch.run import preview, run
+    from layerctl.batch.stages import Batch
+
+    work = plan(inputs, out)
+    minutes = chosen.batch.max_minutes
+    deadline = started + 60 * minutes if minutes else inf
+    batch = Batch(out, chosen, _settings(chosen), force, deadline)
+    log = _Log(out, Tally(len(work)), log_format)
+    if not work:
+        log.say(f"no photos in {', '.join(map(str, inputs))}")
+    log.follow(preview(work, batch) if dry_run else run(work, batch, partial(_load, chosen, log)))
+    raise typer.Exit(log.tally.exit_code(doubt_fails=chosen.quality.fail_on_doubt))
+
+
+def _settings(preset: Preset) -> str:
+    """Return the hash of all that decides a result besides the photo."""
+    from layerctl.batch.receipt import settings_sha256
+    from layerctl.checkpoints import checkpoint_folder, fingerprint
+    from layerctl.preset import digest
+
+    checkpoint = fingerprint(checkpoint_folder(preset.model))
+    return settings_sha256(digest(preset), checkpoint, __version__)
+
+
+def _load(preset: Preset, log: _Log) -> Decompose:
+    """Load the model, and say what it is good for."""
+    from layerctl.checkpoints import checkpoint_folder, note
+    from layerctl.decompose import open_decompose
+
+    if limits := note(checkpoint_folder(preset.model)):
+        log.say(limits)
+    return open_decompose(preset.model)
+
+
+class _Log:
+    """Tells of every photo as it is over, and of all of them at the end, however that comes."""
+
+    def __init__(self, out: Path, tally: Tally, log_format: LogFormat) -> None:
+        self.tally = tally
+        self._out = out
+        self._for_people = log_format is LogFormat.TEXT
+
+    def say(self, sentence: str) -> None:
+        """Tell people something."""
+        if self._for_people:
+            console.say(sentence)
+
+    def follow(self, outcomes: Outcomes) -> None:
+        """Tell of outcomes until there are no more."""
+        with (
+            self._summed_up(),
+            closing(outcomes),
+            console.progress(self.tally.planned, shown=self._for_people) as advance,
+        ):
+            for outcome in outcomes:
+                self.tally.add(outcome)
+                self._tell(outcome)
+                advance(outcome.job.label)
+
+    def _tell(self, outcome: Outcome) -> None:
+        from layerctl.batch.outcome import lines, record
+
+        if self._for_people:
+            for line in lines(outcome):
+                console.say(line)
+        else:
+            console.say_json(record(outcome, self._out))
+
+    @contextmanager
+    def _summed_up(self) -> Iterator[None]:
+        started = time.monotonic()
+        error = None
+        try:
+            yield
+        except LayerctlError as fault:
+            error = str(fault)
+            raise
+        finally:
+            seconds = round(time.monotonic() - started, 1)
+            if self._for_people:
+                console.say(f"{self.tally.sentence()} in {seconds} s -> {self._out}")
+            else:
+                sums = {**self.tally.counts(), "seconds": seconds, "out": str(self._out)}
+                console.say_json({"summary": sums, "error": error})

@@ -1,0 +1,40 @@
+"""Surfaces and prints that several kinds of objects share."""
+
+from __future__ import annotations
+
+import numpy as np
+from lettering import label
+from shapes import blob, fill, smooth, stroke
+from sprites import Finish, Sprite
+from textures import colour
+
+
+def hard(rng: np.random.Generator) -> Finish:
+    """Return a random surface with narrow rounded edges."""
+    return Finish(rng.uniform(0.02, 0.15), float(rng.choice([0.02, 0.15, 0.4, 0.7])))
+
+
+def soft(rng: np.random.Generator) -> Finish:
+    """Return a random cloth-like surface: wide roundness, creases, no gloss."""
+    return Finish(rng.uniform(0.15, 0.5), 0.02, creases=rng.uniform(0.2, 1.2))
+
+
+def motif(
+    rng: np.random.Generator, sprite: Sprite, chance: float, centre: tuple[float, float]
+) -> None:
+    """Print writing, a blob or a line drawing on what is there."""
+    if rng.random() > chance:
+        return
+    size = np.float32(rng.uniform(0.2, 0.55))
+    x, y = sprite.grid
+    kind = rng.random()
+    if kind < 0.4:
+        _, ink = label(rng, (x - centre[0]) / size, (y - centre[1]) / size)
+        sprite.stick((ink[..., 3] * 255).astype(np.uint8), ink[..., :3])
+    elif kind < 0.7:
+        sprite.stick(fill(sprite.side, blob(rng, 0.3) * size + centre), colour(rng))
+    else:
+        tint, width = colour(rng), rng.uniform(0.01, 0.04)
+        for _ in range(rng.integers(2, 6)):
+            line = smooth(rng.uniform(-1, 1, (5, 2)) * size + centre, 2, closed=False)
+            sprite.stick(stroke(sprite.side, line, width), tint)

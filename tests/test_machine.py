@@ -1,0 +1,46 @@
+"""What a machine has, as Linux tells it."""
+
+import pytest
+
+from layerctl import machine
+
+
+@pytest.fixture(autouse=True)
+def linux(monkeypatch, tmp_path):
+    """A machine of 8 MB, 4 of it free, in a container with its own files."""
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "MEMINFO", tmp_path / "meminfo")
+    (tmp_path / "meminfo").write_text("MemTotal: 8000 kB\nMemAvailable: 4000 kB\nHugePages: 0\n")
+    return tmp_path
+
+
+def test_memory_is_what_the_kernel_says():
+    assert machine.memory("cpu") == machine.Memory(8_192_000, 4_096_000)
+
+
+def test_a_container_without_a_limit_has_all_of_it(linux):
+    (linux / "memory.max").write_text("max\n")
+    assert machine.memory("cpu").total == 8_192_000
+
+
+def test_the_limit_of_a_container_counts(linux):
+    (linux / "memory.max").write_text("5000000\n")
+    (linux / "memory.current").write_text("3000000\n")
+    assert machine.memory("cpu") == machine.Memory(5_000_000, 2_000_000)
+
+
+def test_where_linux_says_nothing_there_is_still_an_answer(linux):
+    (linux / "meminfo").unlink()
+    assert machine.memory("cpu").total > 0
+
+
+def test_the_memory_of_a_gpu_is_asked_of_its_driver(monkeypatch, tmp_path):
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho '1000, 600'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert machine.memory("cuda") == machine.Memory(1000 << 20, 600 << 20)
+
+
+def test_there_is_a_core_to_run_on():
+    assert machine.cores() >= 1
