@@ -79,8 +79,9 @@ def shoe(rng: np.random.Generator, sprite: Sprite) -> None:
     shaft, heel = rng.uniform(-0.7, 0.15), rng.uniform(0.0, 0.25)
     ankle, toe = rng.uniform(-0.35, -0.05), rng.uniform(0.15, 0.35)
     upper = [
-        (-0.9, 0.45), (-0.95, 0.2), (-0.88, shaft), (ankle, shaft + rng.uniform(-0.05, 0.1)),
-        (ankle + 0.15, 0.05), (0.4, toe - 0.05), (0.85, toe + 0.05), (0.95, 0.5),
+        (-0.88, 0.48), (-0.93, 0.4), (-0.94, 0.2), (-0.88, shaft),
+        (ankle, shaft + rng.uniform(-0.05, 0.1)), (ankle + 0.15, 0.05), (0.4, toe - 0.05),
+        (0.8, toe), (0.98, 0.3), (0.96, 0.44), (0.9, 0.48),
     ]  # fmt: skip
     body = fill(sprite.side, smooth(upper, 3))
     sprite.paint(body, texture(rng, *sprite.grid), Finish(rng.uniform(0.2, 0.5), 0.15, creases=0.3))
@@ -95,8 +96,8 @@ def shoe(rng: np.random.Generator, sprite: Sprite) -> None:
         sprite.stick(stroke(sprite.side, stripe, rng.uniform(0.03, 0.12)), colour(rng))
     thick = rng.uniform(0.06, 0.16)
     sole = [
-        (-0.92, 0.42), (0.0, 0.45 - heel / 3), (0.95, 0.42), (0.9, 0.42 + thick),
-        (0.1, 0.44 + thick - heel / 2), (-0.3, 0.45 + thick), (-0.9, 0.45 + thick + heel),
+        (-0.97, 0.38), (0.0, 0.43 - heel / 4), (1.0, 0.38), (0.95, 0.42 + thick),
+        (0.1, 0.44 + thick - heel / 4), (-0.3, 0.45 + thick), (-0.92, 0.45 + thick + heel),
     ]  # fmt: skip
     sprite.paint(fill(sprite.side, smooth(sole, 2)), colour(rng), hard(rng))
 

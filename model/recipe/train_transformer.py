@@ -29,7 +29,7 @@ FLOW = Flow(shift_terminal=None)
 BATCH = 16
 MEMORY = 160
 USES = 2
-MUON_RATE = 0.004
+MUON_RATE = 0.003
 ADAM_RATE = 1e-3
 COMPOSITE_WEIGHT = 0.25
 """The composite is thrown away after sampling and easy to draw: it should not lead the loss."""

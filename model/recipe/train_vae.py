@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,14 +103,16 @@ def distance(pictures: Tensor, truth: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def with_statistics(vae: RGBAVae, batches: object, count: int = 40) -> RGBAVae:
+def with_statistics(vae: RGBAVae, batches: Iterator[Tensor], count: int = 30) -> RGBAVae:
     """Return the VAE with the mean and spread of its latents written into its sizes."""
-    latents = torch.cat([vae.encode(next(batches).flatten(0, 1)) for _ in range(count)])  # type: ignore[call-overload]
-    channels = latents.transpose(0, 1).flatten(1)
-    sizes = replace(
+    stacks = (next(batches).flatten(0, 1) for _ in range(count))
+    device = vae.quant_conv.weight.device
+    channels = torch.cat(
+        [vae.encode(p.to(device)).transpose(0, 1).flatten(1) for p in stacks], dim=1
+    )
+    vae.sizes = replace(
         vae.sizes,
         latents_mean=tuple(round(x, 5) for x in channels.mean(dim=1).tolist()),
         latents_std=tuple(round(x, 5) for x in channels.std(dim=1).tolist()),
     )
-    vae.sizes = sizes
     return vae

@@ -4,10 +4,11 @@ import threading
 import time
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
-from layerctl.batch import publish, receipt, stages
+from layerctl.batch import pipeline, publish, receipt, stages
 from layerctl.batch.plan import RECEIPT_ENDING, plan
 from layerctl.batch.run import preview, run
 from layerctl.batch.stages import Batch
@@ -218,8 +219,14 @@ def test_fail_fast_leaves_the_rest(go):
     assert list(statuses(outcomes).values()) == ["done", "failed", "left", "left", "left"]
 
 
-def test_nothing_is_begun_after_the_deadline(go):
-    outcomes = go(night.slow(0.2), deadline=time.monotonic() + 0.3)
+def test_nothing_is_begun_after_the_deadline(go, monkeypatch):
+    def count_minutes(photo, preset):
+        clock.append(clock[-1] + 1)
+        return slices(photo, preset)
+
+    clock = [0]
+    monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
+    outcomes = go(count_minutes, deadline=1.5)
     assert list(statuses(outcomes).values()) == ["done", "done", "left", "left", "left"]
     assert redone(go()) == LABELS[2:]
 

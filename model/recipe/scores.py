@@ -1,0 +1,149 @@
+"""How near found layers are to the true ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from functools import cache
+
+import numpy as np
+from parts import Parts
+
+from layerctl.compositing import Bytes, Floats
+
+SEEN = 0.5
+"""True alpha from which the things' colour is compared."""
+
+HIDDEN = 0.95
+"""True alpha from which the backdrop counts as hidden."""
+
+OWN = 0.5
+"""Soft IoU from which a thing counts as having a layer of its own."""
+
+NOT_APPLICABLE = float("nan")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One picture's scores, or their mean over several; nan where one does not apply.
+
+    `iou` and `mae` compare the alpha of all things together; `visible` is the colour error of the
+    things where they are seen, `hidden` that of the backdrop behind them (means over pixels and
+    channels, of 1). `each` is the mean IoU of single things, `merges` the found layers put
+    together for it beyond one a thing, `apart` 1 if every product has a layer of its own.
+    """
+
+    iou: float
+    mae: float
+    visible: float
+    hidden: float
+    each: float
+    merges: float
+    apart: float
+
+
+def score(truth: Parts, found: Parts, products: Sequence[int]) -> Scores:
+    """Return the scores of one picture.
+
+    Args:
+        truth: The parts as they are.
+        found: The parts as a method sees them.
+        products: Which of the true things are products, not text.
+    """
+    alpha, guess = truth.union, found.union
+    runs = match(truth.alphas, found.alphas)
+    overlaps = [overlap for overlap, _ in runs]
+    return Scores(
+        iou=soft_iou(alpha, guess),
+        mae=float(np.abs(alpha - guess).mean()),
+        visible=_visible_error(truth, found, alpha > SEEN),
+        hidden=_mean(np.abs(truth.backdrop - found.backdrop)[alpha > HIDDEN]),
+        each=_mean(np.array(overlaps)),
+        merges=float(sum(max(0, length - 1) for _, length in runs)),
+        apart=_apart([overlaps[k] for k in products]),
+    )
+
+
+def soft_iou(first: Floats, second: Floats) -> float:
+    """Return sum min / sum max of two alphas; 1 where both are empty."""
+    either = np.maximum(first, second).sum(dtype=np.float64)
+    return float(np.minimum(first, second).sum(dtype=np.float64) / either) if either else 1.0
+
+
+def match(truth: Floats, found: Floats) -> tuple[tuple[float, int], ...]:
+    """Return for each true thing the IoU with its found layers, and how many they are.
+
+    Things take runs of neighbouring layers, in order from the bottom, none twice; a run counts as
+    one merged layer. Of all such assignments the one of the highest summed IoU is taken, of equal
+    ones that with the fewest layers. After LayerD (Suzuki et al., 2025, section 4), which also
+    matches in order and merges neighbours; there the score is given for each number of merges.
+
+    Args:
+        truth: (T, H, W) alphas, bottom first.
+        found: (K, H, W) alphas, bottom first.
+    """
+    overlaps = _run_overlaps(truth, found)
+
+    @cache
+    def best(thing: int, start: int) -> tuple[tuple[float, int], ...]:
+        if thing == len(truth):
+            return ()
+        options = [((0.0, 0), *best(thing + 1, start))]
+        options += [
+            ((overlaps[thing, first, last], last - first), *best(thing + 1, last))
+            for first in range(start, len(found))
+            for last in range(first + 1, len(found) + 1)
+        ]
+        return max(options, key=_worth)
+
+    return best(0, 0)
+
+
+def _run_overlaps(truth: Floats, found: Floats) -> dict[tuple[int, int, int], float]:
+    """Return the IoU of thing t and found layers i to j - 1 together, by (t, i, j)."""
+    overlaps = {}
+    for first in range(len(found)):
+        clear = np.ones(found.shape[1:], np.float32)
+        for last in range(first, len(found)):
+            clear *= 1 - found[last]
+            for thing, alpha in enumerate(truth):
+                overlaps[thing, first, last + 1] = soft_iou(alpha, 1 - clear)
+    return overlaps
+
+
+def _worth(runs: tuple[tuple[float, int], ...]) -> tuple[float, int]:
+    return sum(overlap for overlap, _ in runs), -sum(length for _, length in runs)
+
+
+def _visible_error(truth: Parts, found: Parts, where: np.ndarray) -> float:
+    """Return the colour error of the found things put on black and on white, averaged.
+
+    Where nothing was found the error is 0.5 whatever the colour, so that leaving a black product
+    out costs as much as leaving out a white one.
+    """
+    alpha, colour = found.union[where][:, None], found.colour[where]
+    true = truth.colour[where]
+    on_black, on_white = alpha * colour, alpha * colour + 1 - alpha
+    return _mean((np.abs(on_black - true) + np.abs(on_white - true)) / 2)
+
+
+def _apart(overlaps: Sequence[float]) -> float:
+    return float(min(overlaps) > OWN) if len(overlaps) > 1 else NOT_APPLICABLE
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean(dtype=np.float64)) if values.size else NOT_APPLICABLE
+
+
+def mean(scores: Sequence[Scores]) -> Scores:
+    """Return the mean of each score over the pictures to which it applies."""
+    columns = np.array([astuple(one) for one in scores], np.float64).T
+    return Scores(*(_mean(column[~np.isnan(column)]) for column in columns))
+
+
+def difference(shown: Bytes, photo: Bytes) -> tuple[int, float]:
+    """Return the largest difference in levels of 255, alpha included, and the share of pixels
+    that differ at all.
+    """
+    apart = np.abs(shown.astype(np.int16) - photo).max(axis=-1)
+    return int(apart.max()), float((apart > 0).mean())
