@@ -142,8 +142,9 @@ def mean(scores: Sequence[Scores]) -> Scores:
 
 
 def difference(shown: Bytes, photo: Bytes) -> tuple[int, float]:
-    """Return the largest difference in levels of 255, alpha included, and the share of pixels
-    that differ at all.
+    """Return the largest difference in levels of 255, alpha included, and how many pixels differ.
+
+    The second is a share of all pixels.
     """
     apart = np.abs(shown.astype(np.int16) - photo).max(axis=-1)
     return int(apart.max()), float((apart > 0).mean())

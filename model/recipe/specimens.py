@@ -95,7 +95,8 @@ def product_alpha(layer: Bytes) -> Bytes:
     """Return the alpha (H, W) of a layer (H, W, 4) without the soft shadow that came with it."""
     alpha, light = layer[..., 3], layer[..., :3].max(axis=-1)
     dark = (alpha < SHADOW_ALPHA * 255) & (light < SHADOW_LIGHT * 255)
-    return np.where(dark | (alpha < FAINT * 255), 0, alpha).astype(np.uint8)
+    kept: Bytes = np.where(dark | (alpha < FAINT * 255), 0, alpha).astype(np.uint8)
+    return kept
 
 
 def _specimen(
@@ -114,7 +115,8 @@ def _specimen(
 def _blend(share: Floats, start: Sequence[int], end: Sequence[int]) -> Bytes:
     colour = share[..., None] * np.subtract(end, start) + np.array(start)
     opaque = np.full((*share.shape, 1), 255)
-    return np.rint(np.concatenate([colour, opaque], axis=-1)).astype(np.uint8)
+    made: Bytes = np.rint(np.concatenate([colour, opaque], axis=-1)).astype(np.uint8)
+    return made
 
 
 def _shrink(cutout: Bytes) -> Bytes:
@@ -123,9 +125,10 @@ def _shrink(cutout: Bytes) -> Bytes:
     scale = SIDE / max(height, width)
     if scale >= 1:
         return cutout
-    levels = cutout.astype(np.float32)
-    levels[..., :3] *= levels[..., 3:] / 255
+    weighted = cutout.astype(np.float32)
+    weighted[..., :3] *= weighted[..., 3:] / 255
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(levels, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(weighted, size, interpolation=cv2.INTER_AREA)
     small[..., :3] /= np.maximum(small[..., 3:], 1e-6) / 255
-    return np.rint(np.clip(small, 0, 255)).astype(np.uint8)
+    levels: Bytes = np.rint(np.clip(small, 0, 255)).astype(np.uint8)
+    return levels

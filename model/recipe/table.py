@@ -9,7 +9,7 @@ from statistics import median
 
 from scores import Scores, mean
 
-ABSENT = "–"
+ABSENT = "-"
 
 MEASURES: Mapping[str, tuple[str, str]] = {
     "iou": ("product alpha, soft IoU ↑", ".3f"),
