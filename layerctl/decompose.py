@@ -14,7 +14,7 @@ import torch
 from layerctl.batch import Decompose
 from layerctl.checkpoints import checkpoint_folder
 from layerctl.compositing import Floats
-from layerctl.document import Decomposition, Document
+from layerctl.document import Decomposition, Document, Pixels
 from layerctl.errors import EnvironmentFault, UsageError
 from layerctl.lift import Guess, lift
 from layerctl.photo import Photo
@@ -22,6 +22,9 @@ from layerctl.preset import DecomposeSection, ModelSection, Preset
 from layerctl.roles import assemble, read_guess
 from layerctl_model import CheckpointError, Decomposer, Settings, load
 from layerctl_model.settings import bucket_size
+
+LIGHT, DARK = 235, 60
+"""Greys that a cut-out is laid on, in levels of 255."""
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -97,11 +100,26 @@ def resolve(section: DecomposeSection, decomposer: Decomposer) -> Settings:
 
 def run_model(decomposer: Decomposer, photo: Photo, settings: Settings) -> Floats:
     """Return the model's layers: (N, h, w, 4) straight RGBA in [0, 1], bottom first."""
-    height, width = bucket_size(photo.height, photo.width, settings.resolution)
-    seen = cv2.resize(photo.srgb(), (width, height), interpolation=cv2.INTER_AREA)
+    size = bucket_size(photo.height, photo.width, settings.resolution)[::-1]
+    seen = cv2.resize(on_plain(photo.srgb()), size, interpolation=cv2.INTER_AREA)
     picture = torch.from_numpy(seen).permute(2, 0, 1).float() / 255
     layers = decomposer.decompose(picture, settings)
     return np.ascontiguousarray(layers.permute(0, 2, 3, 1).numpy())
+
+
+def on_plain(pixels: Pixels) -> Pixels:
+    """Return a cut-out laid on a plain backdrop that it stands out from; opaque photos as they are.
+
+    Models learn from opaque pictures; what the backdrop hides comes back with the photo's alpha.
+    """
+    alpha = pixels[..., 3:].astype(np.float32) / 255
+    if alpha.min(initial=1) == 1:
+        return pixels
+    light = (pixels[..., :3] * alpha).mean() / max(float(alpha.mean()), 1e-6)
+    plain = LIGHT if light < (LIGHT + DARK) / 2 else DARK
+    laid = np.full_like(pixels, 255)
+    laid[..., :3] = np.rint(alpha * pixels[..., :3] + (1 - alpha) * plain)
+    return laid
 
 
 def raise_layers(photo: Photo, layers: Floats, preset: Preset) -> Document:

@@ -24,6 +24,12 @@ Image = TypeVar("Image", Floats, Bytes)
 TRUST = 0.02
 """How little of a layer must be seen before the model's alpha counts more than the photo."""
 
+FAINT = 0.05
+"""Alpha up to which a shadow is none."""
+
+SOFT = 0.006
+"""Blur of a measured shadow, as a share of the longest side: less is texture, not light."""
+
 SEEN = 0.95
 """Share of a pixel from which it counts as showing one layer alone."""
 
@@ -72,6 +78,12 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
     shares = weights(layers[..., 3])
     if edges:
         shares = _cut_figures(small, shares, guess.cut)
+    if "shadow" in guess.roles:
+        k = guess.roles.index("shadow")
+        layers[k, ..., 3] = _measure_shadow(small[..., :3], layers, shares, k)
+        ground = shares[0] + shares[k]
+        shares[k] = ground * layers[k, ..., 3]
+        shares[0] = ground - shares[k]
     solid = guess.cut if edges else (False,) * len(guess.roles)
     native = _native_alphas(photo, layers[..., 3], shares, solid)
     native[0] = _background_alpha(photo, small, shares[0])
@@ -94,6 +106,23 @@ def _cut_figures(small: Floats, shares: Floats, solid: tuple[bool, ...]) -> Floa
         split = np.where(shares[side].sum(axis=0) > 0.5, shares[side], near[side])
         adjusted[side] = split / split.sum(axis=0) * total
     return adjusted
+
+
+def _measure_shadow(small: Floats, layers: Floats, shares: Floats, k: int) -> Floats:
+    """Return a shadow's alpha (h, w): where the model sees one, as dark as the photo says.
+
+    How much darker the photo is than the background would be without it, judged by the
+    background around it. Light has no edges to follow, so the result is smooth.
+    """
+    rough, ground = layers[k, ..., 3], shares[0] + shares[k]
+    model = layers[0, ..., :3]
+    lit = _alone(ground) & (rough < FAINT)
+    backdrop = np.clip(model + spread(small - model, lit), 0.05, 1)
+    missing = np.clip(1 - small.mean(axis=-1) / backdrop.mean(axis=-1), 0, 1)
+    known = spread(missing[..., None], _alone(ground))[..., 0]
+    smooth = cv2.GaussianBlur(known, (0, 0), SOFT * max(rough.shape))
+    alpha: Floats = smooth * np.clip((rough - FAINT) / (2 * FAINT), 0, 1)
+    return alpha if alpha.max(initial=0) > FAINT else np.zeros_like(alpha)
 
 
 def _native_alphas(photo: Bytes, model: Floats, shares: Floats, solid: tuple[bool, ...]) -> Bytes:

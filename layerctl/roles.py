@@ -77,7 +77,7 @@ def _thin(alpha: Floats) -> bool:
 
 
 def assemble(stack: Stack, guess: Guess, names: Mapping[str, str], like: Document) -> Document:
-    """Return the lifted layers as a document, named, trimmed and judged.
+    """Return the lifted layers as a document, named, trimmed and judged; empty ones are left out.
 
     Args:
         stack: The layers at the photo's size.
@@ -88,6 +88,8 @@ def assemble(stack: Stack, guess: Guess, names: Mapping[str, str], like: Documen
     counts: dict[Role, int] = {}
     layers = []
     for k, role in enumerate(guess.roles):
+        if k and not stack.alphas[k].any():
+            continue
         counts[role] = counts.get(role, 0) + 1
         suffix = f" {counts[role]}" if counts[role] > 1 else ""
         pixels = np.dstack([stack.colours[k], stack.alphas[k]])

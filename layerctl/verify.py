@@ -27,6 +27,7 @@ READER_LIMIT = 2
 
 KINDS = {".psd": "psd", ".psb": "psd", ".pptx": "pptx", ".png": "png"}
 
+
 @dataclass(frozen=True)
 class Deviation:
     """How far one reading of one document is from the photo.
