@@ -48,6 +48,8 @@ def photo(tmp_path):
     rng = np.random.default_rng(0)
     pixels = np.full((333, 555, 4), 255, np.uint8)
     pixels[..., :3] = 190 + rng.integers(0, 20, (333, 555, 3))
+    disc = cv2.circle(np.zeros((333, 555), np.float32), (277, 166), 83, 1.0, -1)
+    pixels[..., :3] = pixels[..., :3] * (1 - 0.5 * cv2.GaussianBlur(disc, (0, 0), 30)[..., None])
     cv2.circle(pixels, (277, 166), 83, (200, 40, 30, 255), -1)
     return Photo(tmp_path / "shoe.jpg", pixels, SRGB, (300.0, 300.0), ())
 
@@ -75,6 +77,22 @@ def test_layers_have_roles_and_the_shadow_is_on_multiply(photo):
     document = take_apart(FakeDecomposer(), photo, preset()).document
     assert [layer.role for layer in document.children] == ["background", "shadow", "product"]
     assert document.children[1].blend == "multiply"
+
+
+def test_a_shadow_that_the_photo_does_not_show_is_no_layer(photo):
+    cv2.rectangle(photo.pixels, (0, 0), (555, 333), (200, 200, 200, 255), -1)
+    cv2.circle(photo.pixels, (277, 166), 83, (200, 40, 30, 255), -1)
+    document = take_apart(FakeDecomposer(), photo, preset()).document
+    assert [layer.role for layer in document.children] == ["background", "product"]
+
+
+def test_a_cut_out_is_shown_to_the_network_on_a_plain_backdrop(photo):
+    photo.pixels[..., 3] = cv2.circle(np.zeros((333, 555), np.uint8), (277, 166), 83, 255, -1)
+    network = FakeDecomposer()
+    document = take_apart(network, photo, preset()).document
+    assert (network.picture[3] == 1).all()
+    assert np.ptp(network.picture[:3, 0].numpy()) == 0
+    assert np.array_equal(document.flatten()[..., 3], photo.pixels[..., 3])
 
 
 def test_a_shadow_stays_in_the_background_if_the_preset_says_so(photo):
