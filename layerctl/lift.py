@@ -30,6 +30,9 @@ FAINT = 0.05
 SOFT = 0.006
 """Blur of a measured shadow, as a share of the longest side: less is texture, not light."""
 
+NEIGHBOURHOOD = 0.05
+"""Reach, as a share of the longest side, within which a plain surface hardly changes."""
+
 SEEN = 0.95
 """Share of a pixel from which it counts as showing one layer alone."""
 
@@ -156,14 +159,39 @@ def _colours(small: Floats, layers: Floats, shares: Floats, black: tuple[bool, .
     divided by what the shadow lets through.
     """
     dark = np.array(black)
-    lit = np.maximum(shares[~dark].sum(axis=0), 0.05)[..., None]
-    observed = np.clip(small[..., :3] / lit, 0, 1)
+    lit = np.maximum(shares[~dark].sum(axis=0), 0.05)
+    observed = np.clip(small[..., :3] / lit[..., None], 0, 1)
     colours = np.zeros_like(layers[..., :3])
     for k in np.flatnonzero(~dark):
         model = spread(layers[k, ..., :3], layers[k, ..., 3] > 0.5)
-        alone = _alone(shares[k] / lit[..., 0])
-        colours[k] = np.clip(model + spread(observed - model, alone), 0, 1)
+        colours[k] = _continue(observed, model, shares[k] / lit)
     return colours
+
+
+def _continue(observed: Floats, model: Floats, share: Floats) -> Floats:
+    """Return what is seen of a layer carried on into its hidden parts, (h, w, 3).
+
+    The model says how the colours of the hidden parts differ from a smooth continuation, and is
+    believed as far as the layer is that uneven where it is seen: on a plain backdrop such a
+    difference can only be a ghost of what stands in front of it.
+    """
+    alone = _alone(share)
+    structure = model - spread(model, alone)
+    hidden = share < 1 - SEEN
+    if alone.any() and hidden.any():
+        uneven = _unevenness(observed, alone)
+        structure *= min(1.0, uneven / max(float(np.abs(structure[hidden]).mean()), 1e-6))
+    carried: Floats = np.clip(spread(observed, alone) + structure, 0, 1)
+    return carried
+
+
+def _unevenness(image: Floats, known: NDArray[np.bool_]) -> float:
+    """Return how far known pixels are from the mean of their neighbourhood, on average."""
+    weight = known.astype(np.float32)[..., None]
+    sigma = NEIGHBOURHOOD * max(known.shape)
+    around = cv2.GaussianBlur(image * weight, (0, 0), sigma)
+    mean = around / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)[..., None]
+    return float(np.abs(image - mean)[known].mean())
 
 
 def _alone(share: Floats) -> NDArray[np.bool_]:
