@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from layerctl.compositing import Bytes, Floats, Stack, bands
 
@@ -96,29 +97,39 @@ def settle_edges(photo: Bytes, stack: Stack, ground: tuple[bool, ...]) -> Bytes:
     below it; how far along is its alpha. Where the two colours are alike the alpha stays.
     """
     settled = stack.alphas.copy()
+    outlines = np.stack([_outline(alpha) for alpha in stack.alphas])
     for band in bands(photo.shape[:2]):
         pixels = photo[band, :, :3].astype(np.float32) / 255
         colours = stack.colours[:, band].astype(np.float32) / 255
         alphas = stack.alphas[:, band].astype(np.float32) / 255
-        _settle_band(pixels, colours, alphas, ground)
+        _settle_band(pixels, colours, alphas, outlines[:, band] & ~np.array(ground)[:, None, None])
         settled[:, band] = np.rint(alphas * 255)
     return settled
 
 
-def _settle_band(pixels: Floats, colours: Floats, alphas: Floats, ground: tuple[bool, ...]) -> None:
-    """Settle the alphas of everything that is not ground, in place, from the top down."""
+def _outline(alpha: Bytes) -> NDArray[np.bool_]:
+    """Return where a layer's outline may be: as far from it as a pixel of the cut is wide."""
+    reach = 1 + round(max(alpha.shape) / CUT_SIDE)
+    around = cv2.blur(alpha, (2 * reach + 1, 2 * reach + 1))
+    near: NDArray[np.bool_] = (around > 0) & (around < 255)
+    return near
+
+
+def _settle_band(
+    pixels: Floats, colours: Floats, alphas: Floats, outlines: NDArray[np.bool_]
+) -> None:
+    """Settle the alphas on their outlines, in place, from the top layer down."""
     below = [colours[0]]
     for colour, alpha in zip(colours[1:], alphas[1:], strict=True):
         below.append(below[-1] + alpha[..., None] * (colour - below[-1]))
     rest, through = pixels.copy(), np.ones(pixels.shape[:2], np.float32)
     for k in range(len(colours) - 1, 0, -1):
-        if not ground[k]:
-            outline = (alphas[k] > 0.01) & (alphas[k] < 0.99) & (through > 0.5)
-            line = (colours[k] - below[k - 1])[outline]
-            offset = rest[outline] / through[outline, None] - below[k - 1][outline]
-            length = np.square(line).sum(axis=-1)
-            along = np.clip((offset * line).sum(axis=-1) / np.maximum(length, 1e-6), 0, 1)
-            trust = length / (length + CONTRAST)
-            alphas[k][outline] += trust * (along - alphas[k][outline])
+        outline = outlines[k] & (through > 0.5)
+        line = (colours[k] - below[k - 1])[outline]
+        offset = rest[outline] / through[outline, None] - below[k - 1][outline]
+        length = np.square(line).sum(axis=-1)
+        along = np.clip((offset * line).sum(axis=-1) / np.maximum(length, 1e-6), 0, 1)
+        trust = length / (length + CONTRAST)
+        alphas[k][outline] += trust * (along - alphas[k][outline])
         rest -= (through * alphas[k])[..., None] * colours[k]
         through *= 1 - alphas[k]
