@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from layerctl.compositing import Bytes, Floats, Stack, weights
-from layerctl.document import Document, Layer, Pixels, Quality, Role, trimmed
+from layerctl.document import Document, Layer, Quality, Role, trimmed
 from layerctl.lift import Guess
 
 SHADOW_LIGHT = 0.2
@@ -23,6 +23,12 @@ THIN = 0.03
 
 TWINS = 0.9
 """Overlap (intersection over union) from which two neighbouring layers are one thing twice."""
+
+FAINT = 12
+"""Levels of 255 up to which two colours are hard to tell apart."""
+
+AGREED = 0.7
+"""Overlap of the model's outline and the final one from which they count as the same."""
 
 UNSURE = 0.35
 """Share of a layer's half-transparent pixels from which its edge counts as doubtful."""
@@ -87,34 +93,34 @@ def assemble(stack: Stack, guess: Guess, names: Mapping[str, str], like: Documen
     """
     counts: dict[Role, int] = {}
     layers = []
-    for k, role in enumerate(guess.roles):
-        if k and not stack.alphas[k].any():
-            continue
+    kept = [k for k in range(len(guess.roles)) if k == 0 or stack.alphas[k].any()]
+    for k in kept:
+        role = guess.roles[k]
         counts[role] = counts.get(role, 0) + 1
         suffix = f" {counts[role]}" if counts[role] > 1 else ""
-        pixels = np.dstack([stack.colours[k], stack.alphas[k]])
         layer = Layer(
             names[role] + suffix,
             role,
-            pixels,
+            np.dstack([stack.colours[k], stack.alphas[k]]),
             blend="multiply" if role == "shadow" else "normal",
-            quality=_judge(pixels, guess.layers[k], role),
+            quality=_judge(stack, guess, k, alone=len(kept) == 1),
         )
         layers.append(trimmed(layer))
     return replace(like, children=tuple(layers))
 
 
-def _judge(pixels: Pixels, guess: Floats, role: Role) -> Quality:
-    alpha = pixels[..., 3]
-    coverage = float((alpha > 0).mean())
-    rough = guess[..., 3]
+def _judge(stack: Stack, guess: Guess, k: int, *, alone: bool) -> Quality:
+    coverage = float((stack.alphas[k] > 0).mean())
+    rough = guess.layers[k, ..., 3]
     softness = float(((rough > 0.15) & (rough < 0.85)).sum() / max((rough > 0.15).sum(), 1))
-    doubts = []
-    if role == "product":
+    doubts = ["nothing was found in front of it"] if alone else []
+    if guess.roles[k] == "product":
         if softness > UNSURE:
             doubts.append("the model is unsure of its outline")
-        if _agreement(alpha, rough) < 0.7:
+        if _agreement(stack.alphas[k], rough) < AGREED:
             doubts.append("its outline was moved far to meet the photo's edges")
+        if _contrast(stack, k) < FAINT:
+            doubts.append("it hardly differs from what is behind it")
     return Quality(round(coverage, 4), round(softness, 4), tuple(doubts))
 
 
@@ -123,3 +129,11 @@ def _agreement(alpha: Bytes, rough: Floats) -> float:
     size = rough.shape[1], rough.shape[0]
     final = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     return float(np.minimum(final, rough).sum() / max(np.maximum(final, rough).sum(), 1e-6))
+
+
+def _contrast(stack: Stack, k: int) -> float:
+    """Return how far a layer's colours are from the background's behind it, in levels of 255."""
+    sample = np.s_[::4, ::4]
+    covered = stack.alphas[k][sample] > 127
+    apart = stack.colours[k][sample].astype(np.int16) - stack.colours[0][sample]
+    return float(np.abs(apart)[covered].mean()) if covered.any() else 255.0

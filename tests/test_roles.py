@@ -85,3 +85,13 @@ def test_a_clear_product_raises_no_doubt_and_a_foggy_one_does():
     assert clear.doubts == ()
     assert any("unsure" in doubt for doubt in foggy.doubts)
     assert 0.1 < clear.coverage < 0.3
+
+
+def test_a_photo_in_which_nothing_was_found_says_so():
+    (background,) = built(BACKDROP, NOTHING).children
+    assert background.quality.doubts == ("nothing was found in front of it",)
+
+
+def test_a_product_of_the_backdrops_colour_is_doubted():
+    document = built(BACKDROP, layer(0.78, disc(15)))
+    assert any("hardly differs" in doubt for doubt in document.at("product").quality.doubts)
