@@ -42,6 +42,7 @@ wheel: $(READY)  ## build the wheel, install it in an empty environment, decompo
 	build/wheel/venv/bin/pip install --quiet --disable-pip-version-check --constraint requirements.lock build/wheel/*.whl
 	cd build/wheel && venv/bin/layerctl decompose ../../$(firstword $(wildcard examples/*.jpg)) --out layers
 	cd build/wheel && venv/bin/layerctl verify layers
+	cd build/wheel && venv/bin/layerctl presets check studio
 
 evaluate: $(READY)  ## score the shipped model, make evaluate DATA=folder
 	$(BIN)/python model/recipe/evaluate.py $(DATA)

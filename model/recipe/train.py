@@ -1,6 +1,6 @@
 """Makes mini: first the RGBA-VAE, then the VLD-MMDiT, then the checkpoint folder.
 
-    python model/recipe/train.py --out runs/mini --vae-minutes 20 --transformer-minutes 90
+    python model/recipe/train.py --out runs/mini --vae-minutes 15 --transformer-minutes 60
 
 The same command goes on where an interrupted run stopped, on a GPU as on a CPU.
 """
@@ -30,8 +30,8 @@ def main() -> None:
     """Train what is not trained yet and say where the checkpoint lies."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--vae-minutes", type=float, default=20)
-    parser.add_argument("--transformer-minutes", type=float, default=90)
+    parser.add_argument("--vae-minutes", type=float, default=15)
+    parser.add_argument("--transformer-minutes", type=float, default=60)
     parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
