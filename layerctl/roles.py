@@ -21,8 +21,11 @@ SHADOW_DENSITY = 0.8
 THIN = 0.03
 """Width of strokes, as a share of the longest side, up to which a layer counts as thin."""
 
-TWINS = 0.9
-"""Overlap (intersection over union) from which two neighbouring layers are one thing twice."""
+TWINS = 0.4
+"""Share of the smaller of two layers that the other must cover for them to be one thing."""
+
+ALIKE = 0.15
+"""Mean difference of colours, in [0, 1], up to which two layers agree on what they show."""
 
 FAINT = 12
 """Levels of 255 up to which two colours are hard to tell apart."""
@@ -42,14 +45,19 @@ def read_guess(layers: Floats, least: float) -> Guess:
         least: Share of the canvas that a layer must show to be kept.
     """
     shown = weights(_opaque_below(layers[..., 3])).mean(axis=(1, 2))
-    kept = [0]
-    for k in range(1, len(layers)):
-        if shown[k] >= least and not _twins(layers[kept[-1]], layers[k]):
-            kept.append(k)
+    kept = [layers[0]]
     roles: list[Role] = ["background"]
-    for k in kept[1:]:
-        roles.append(_role(layers[k], roles))
-    return Guess(layers[kept], tuple(roles), tuple(not _thin(layers[k, ..., 3]) for k in kept))
+    for k in np.flatnonzero(shown >= least):
+        if k == 0:
+            continue
+        role = _role(layers[k], roles)
+        if role == roles[-1] == "product" and _twins(kept[-1], layers[k]):
+            kept[-1] = _merged(kept[-1], layers[k])
+        else:
+            kept.append(layers[k])
+            roles.append(role)
+    solid = tuple(not _thin(layer[..., 3]) for layer in kept)
+    return Guess(np.stack(kept), tuple(roles), solid)
 
 
 def _opaque_below(alphas: Floats) -> Floats:
@@ -59,10 +67,19 @@ def _opaque_below(alphas: Floats) -> Floats:
 
 
 def _twins(below: Floats, above: Floats) -> bool:
-    both = np.minimum(below[..., 3], above[..., 3]).sum()
-    either = np.maximum(below[..., 3], above[..., 3]).sum()
-    alike = np.abs(below[..., :3] - above[..., :3])[above[..., 3] > 0.5]
-    return bool(both > TWINS * either and alike.size and alike.mean() < 0.1)
+    """Whether two layers draw the same thing: one goes on where the other is, in its colours."""
+    both = np.minimum(below[..., 3], above[..., 3])
+    smaller = min(below[..., 3].sum(), above[..., 3].sum())
+    apart = np.abs(below[..., :3] - above[..., :3]).mean(axis=-1)
+    return bool(both.sum() > TWINS * smaller and (apart * both).sum() < ALIKE * both.sum())
+
+
+def _merged(below: Floats, above: Floats) -> Floats:
+    """Return one layer that looks like two, straight RGBA as they are."""
+    upper, lower = above[..., 3:], below[..., 3:] * (1 - above[..., 3:])
+    alpha = upper + lower
+    colour = (upper * above[..., :3] + lower * below[..., :3]) / np.maximum(alpha, 1e-6)
+    return np.concatenate([colour, alpha], axis=-1)
 
 
 def _role(layer: Floats, below: list[Role]) -> Role:

@@ -57,6 +57,24 @@ def test_the_same_thing_twice_is_kept_once():
     assert roles(BACKDROP, SHOE, SHOE) == ("background", "product")
 
 
+def test_a_thing_drawn_half_in_each_of_two_layers_becomes_one():
+    left, right = disc(15).copy(), disc(15).copy()
+    left[:, 38:], right[:, :26] = 0, 0
+    guess = read_guess(
+        np.float32([BACKDROP, layer((0.8, 0.2, 0.1), left), layer((0.8, 0.2, 0.1), right)]), 0.002
+    )
+    assert guess.roles == ("background", "product")
+    assert np.array_equal(guess.layers[1, ..., 3] >= 0.5, disc(15) >= 0.5)
+
+
+def test_things_of_different_colours_stay_apart_where_they_overlap():
+    assert roles(BACKDROP, SHOE, layer((0.1, 0.3, 0.9), disc(10))) == (
+        "background",
+        "product",
+        "product",
+    )
+
+
 def test_an_empty_photo_is_its_background():
     assert roles(BACKDROP, NOTHING) == ("background",)
 
