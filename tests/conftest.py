@@ -1,10 +1,16 @@
 """What tests of every part share: the command line, run in this process."""
 
+import signal
 from dataclasses import dataclass
 
 import pytest
 
 from layerctl.cli import run
+
+
+def pytest_configure():
+    # Under nohup a hangup is ignored, and all that we start would ignore it too.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -36,7 +37,10 @@ def wait_for(condition, process=None):
 
 
 def receipts(out):
-    return list(out.rglob(f"*{RECEIPT_ENDING}"))
+    # Scratch folders of a run at work may be gone before they are looked into.
+    while True:
+        with suppress(FileNotFoundError):
+            return list(out.rglob(f"*{RECEIPT_ENDING}"))
 
 
 def assert_sound(photos, out):
