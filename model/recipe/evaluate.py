@@ -27,6 +27,7 @@ from table import Result, markdown
 from layerctl.batch import Decompose
 from layerctl.compositing import Bytes
 from layerctl.document import Document
+from layerctl.errors import LayerctlError
 from layerctl.formats import FORMATS
 from layerctl.photo import is_picture, read_photo
 from layerctl.preset import Preset, load_preset
@@ -72,6 +73,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="take only so many of each sub-folder")
     parser.add_argument("--out", type=Path, help="write the table here too")
     chosen = parser.parse_args()
+    if not chosen.data.is_dir():
+        parser.error(f"{chosen.data} is no folder")
     from layerctl.decompose import open_decompose  # --help needs no network
 
     preset = load_preset(chosen.preset, {"model.name": chosen.model} if chosen.model else {})
@@ -148,4 +151,7 @@ def say(*words: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except LayerctlError as error:
+        sys.exit(f"evaluate: {error}")

@@ -75,8 +75,8 @@ def match(truth: Floats, found: Floats) -> tuple[tuple[float, int], ...]:
 
     Things take runs of neighbouring layers, in order from the bottom, none twice; a run counts as
     one merged layer. Of all such assignments the one of the highest summed IoU is taken, of equal
-    ones that with the fewest layers. After LayerD (Suzuki et al., 2025, section 4), which also
-    matches in order and merges neighbours; there the score is given for each number of merges.
+    ones that with the fewest layers. This is the protocol of LayerD (Suzuki et al., 2025) in
+    small: order kept and neighbours merged, at a count of the merges.
 
     Args:
         truth: (T, H, W) alphas, bottom first.
