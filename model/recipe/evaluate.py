@@ -140,7 +140,10 @@ def grade(exam: Exam, specimen: Specimen) -> Result:
         say("its layers do not compose to it: exactness only")
         return Result(specimen.group, *exact)
     found = {OURS: parts_of(document), **{name: peer(photo.pixels) for name, peer in PEERS.items()}}
-    scores = {name: score(truth, parts, specimen.products) for name, parts in found.items()}
+    scores = {
+        name: score(truth, parts, specimen.products, specimen.shadow)
+        for name, parts in found.items()
+    }
     say(*(f"{name} IoU {one.iou:.3f}" for name, one in scores.items()))
     return Result(specimen.group, *exact, scores=scores)
 

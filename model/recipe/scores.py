@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from parts import Parts
 
 from layerctl.compositing import Bytes, Floats
@@ -20,6 +22,8 @@ HIDDEN = 0.95
 OWN = 0.5
 """Soft IoU from which a thing counts as having a layer of its own."""
 
+Mask: TypeAlias = NDArray[np.bool_]
+
 NOT_APPLICABLE = float("nan")
 
 
@@ -27,13 +31,15 @@ NOT_APPLICABLE = float("nan")
 class Scores:
     """One picture's scores, or their mean over several; nan where one does not apply.
 
-    `iou` and `mae` compare the alpha of all things together; `visible` is the colour error of the
-    things where they are seen, `hidden` that of the backdrop behind them (means over pixels and
-    channels, of 1). `each` is the mean IoU of single things, `merges` the found layers put
-    together for it beyond one a thing, `apart` 1 if every product has a layer of its own.
+    `iou` and `mae` compare the alpha of all things together; `unshaded` is the IoU without the
+    pixels that show a shadow, which tells a bad outline from a shadow kept. `visible` is the colour
+    error of the things where they are seen, `hidden` that of the backdrop behind them (means over
+    pixels and channels, of 1). `each` is the mean IoU of single things, `merges` the found layers
+    put together for it beyond one a thing, `apart` 1 if every product has a layer of its own.
     """
 
     iou: float
+    unshaded: float
     mae: float
     visible: float
     hidden: float
@@ -42,19 +48,21 @@ class Scores:
     apart: float
 
 
-def score(truth: Parts, found: Parts, products: Sequence[int]) -> Scores:
+def score(truth: Parts, found: Parts, products: Sequence[int], shadow: Mask) -> Scores:
     """Return the scores of one picture.
 
     Args:
         truth: The parts as they are.
         found: The parts as a method sees them.
         products: Which of the true things are products, not text.
+        shadow: (H, W), where a shadow of the things is seen.
     """
     alpha, guess = truth.union, found.union
     runs = match(truth.alphas, found.alphas)
     overlaps = [overlap for overlap, _ in runs]
     return Scores(
         iou=soft_iou(alpha, guess),
+        unshaded=soft_iou(alpha * ~shadow, guess * ~shadow),
         mae=float(np.abs(alpha - guess).mean()),
         visible=_visible_error(truth, found, alpha > SEEN),
         hidden=_mean(np.abs(truth.backdrop - found.backdrop)[alpha > HIDDEN]),
@@ -115,7 +123,7 @@ def _worth(runs: tuple[tuple[float, int], ...]) -> tuple[float, int]:
     return sum(overlap for overlap, _ in runs), -sum(length for _, length in runs)
 
 
-def _visible_error(truth: Parts, found: Parts, where: np.ndarray) -> float:
+def _visible_error(truth: Parts, found: Parts, where: Mask) -> float:
     """Return the colour error of the found things put on black and on white, averaged.
 
     Where nothing was found the error is 0.5 whatever the colour, so that leaving a black product

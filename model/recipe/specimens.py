@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from parts import Parts, flatten, gather
+from scores import Mask
 
 from layerctl.compositing import Bytes, Floats
 from layerctl.photo import Photo, read_photo
@@ -39,7 +40,8 @@ GROUPS = (STUDIO, ROOM, PUBLISHED, ON_PLAIN, ON_GRADIENT)
 class Specimen:
     """A photo and its true parts, None where the given layers do not compose to it.
 
-    `products` are the indices of the true things that are not text.
+    `products` are the indices of the true things that are not text; `shadow` (H, W) is where a
+    layer came with a shadow that no thing covers.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Specimen:
     photo: Photo
     truth: Parts | None
     products: tuple[int, ...]
+    shadow: Mask
 
 
 def scenes(folders: Sequence[Path]) -> Iterator[Specimen]:
@@ -104,12 +107,14 @@ def _specimen(
 ) -> Specimen:
     shown = flatten(photo.pixels.shape, layers).astype(np.int16)
     if np.abs(shown - photo.pixels).max() > ROUNDING:
-        return Specimen(*label, photo, None, products)
+        return Specimen(*label, photo, None, products, np.zeros(shown.shape[:2], bool))
     things = [np.dstack([layer[..., :3], product_alpha(layer)]) for layer in layers[1:]]
     truth = gather(layers[0][..., :3], things)
     # A shadow that falls on another product is part of how that one looks.
     seen = gather(layers[0][..., :3], layers[1:]).colour
-    return Specimen(*label, photo, replace(truth, colour=seen), products)
+    given = np.max([layer[..., 3] for layer in layers[1:]], axis=0)
+    shadow = (given > 0) & (truth.union == 0)
+    return Specimen(*label, photo, replace(truth, colour=seen), products, shadow)
 
 
 def _blend(share: Floats, start: Sequence[int], end: Sequence[int]) -> Bytes:

@@ -13,6 +13,7 @@ ABSENT = "-"
 
 MEASURES: Mapping[str, tuple[str, str]] = {
     "iou": ("product alpha, soft IoU ↑", ".3f"),
+    "unshaded": ("product alpha, soft IoU outside shadows ↑", ".3f"),
     "mae": ("product alpha, mean absolute error ↓", ".4f"),
     "visible": ("visible product colour, L1 ↓", ".4f"),
     "hidden": ("hidden backdrop colour, L1 ↓", ".4f"),

@@ -120,6 +120,8 @@ def test_a_cut_out_comes_on_five_backdrops_and_its_shadow_is_not_product(data):
         union = specimen.truth.union
         assert union[20, 24] == 1
         assert not union[33].any()
+        assert specimen.shadow[33, 20]
+        assert not specimen.shadow[20].any()
         assert (specimen.photo.pixels[33, 20, :3] < specimen.truth.backdrop[33, 20] * 255).all()
 
 

@@ -5,6 +5,8 @@ from scores import difference, match, mean, score, soft_iou
 
 from layerctl.document import Document, Layer
 
+LIT = np.zeros((8, 24), bool)
+
 
 def box(left, right, colour=(200, 40, 40)):
     """A thing of one colour from column `left` to `right` of a 24 by 8 canvas."""
@@ -37,7 +39,7 @@ def test_the_soft_iou_is_symmetric_and_counts_half_transparency():
 
 
 def test_a_perfect_decomposition_has_perfect_scores(two):
-    found = score(two, two, (0, 1))
+    found = score(two, two, (0, 1), LIT)
     assert (found.iou, found.mae, found.visible, found.hidden) == pytest.approx(
         (1, 0, 0, 0), abs=1e-6
     )
@@ -47,7 +49,7 @@ def test_a_perfect_decomposition_has_perfect_scores(two):
 def test_finding_nothing_costs_the_same_whatever_the_product_looks_like(backdrop):
     nothing = gather(backdrop, [])
     for colour in ((0, 0, 0), (255, 255, 255), (200, 40, 90)):
-        found = score(gather(backdrop, [box(2, 12, colour)]), nothing, (0,))
+        found = score(gather(backdrop, [box(2, 12, colour)]), nothing, (0,), LIT)
         assert (found.iou, found.each, found.visible) == pytest.approx((0, 0, 0.5))
 
 
@@ -57,19 +59,27 @@ def test_hidden_colour_is_compared_only_behind_the_things(backdrop):
     beside[:, 14:] = 0
     behind = backdrop.copy()
     behind[3, 4] = np.where(backdrop[3, 4] > 127, 0, 255)
-    assert score(truth, gather(beside, [box(2, 12)]), (0,)).hidden == 0
-    assert score(truth, gather(behind, [box(2, 12)]), (0,)).hidden > 0
+    assert score(truth, gather(beside, [box(2, 12)]), (0,), LIT).hidden == 0
+    assert score(truth, gather(behind, [box(2, 12)]), (0,), LIT).hidden > 0
+
+
+def test_a_shadow_kept_costs_the_iou_but_not_the_one_outside_shadows(backdrop):
+    shadow = LIT.copy()
+    shadow[2:6, 12:20] = True
+    found = score(gather(backdrop, [box(2, 12)]), gather(backdrop, [box(2, 20)]), (0,), shadow)
+    assert found.iou == pytest.approx(10 / 18)
+    assert found.unshaded == 1
 
 
 def test_a_product_in_two_layers_is_merged_and_the_merge_counted(backdrop):
     truth = gather(backdrop, [box(2, 20)])
-    found = score(truth, gather(backdrop, [box(2, 8), box(8, 20)]), (0,))
+    found = score(truth, gather(backdrop, [box(2, 8), box(8, 20)]), (0,), LIT)
     assert (found.each, found.merges) == (1, 1)
 
 
 def test_two_products_in_one_layer_are_not_apart(two, backdrop):
     both = np.maximum(box(2, 12), box(8, 20))
-    found = score(two, gather(backdrop, [both]), (0, 1))
+    found = score(two, gather(backdrop, [both]), (0, 1), LIT)
     assert found.iou == pytest.approx(1)
     assert (found.apart, found.merges) == (0, 0)
 
@@ -86,13 +96,13 @@ def test_layers_are_matched_in_order(two):
 
 
 def test_lettering_needs_no_layer_of_its_own(two, backdrop):
-    found = score(two, gather(backdrop, [box(2, 12)]), (0,))
+    found = score(two, gather(backdrop, [box(2, 12)]), (0,), LIT)
     assert np.isnan(found.apart)
 
 
 def test_means_leave_out_what_does_not_apply(two, backdrop):
     alone = gather(backdrop, [box(2, 12)])
-    found = mean([score(two, two, (0, 1)), score(alone, gather(backdrop, []), (0,))])
+    found = mean([score(two, two, (0, 1), LIT), score(alone, gather(backdrop, []), (0,), LIT)])
     assert (found.apart, found.iou) == (1, 0.5)
 
 
