@@ -24,12 +24,11 @@ from scores import difference, score
 from specimens import Specimen, on_backdrops, scenes
 from table import Result, markdown
 
-from layerctl.batch import Decompose
 from layerctl.compositing import Bytes
-from layerctl.document import Document
+from layerctl.document import Decomposition, Document
 from layerctl.errors import LayerctlError
 from layerctl.formats import FORMATS
-from layerctl.photo import is_picture, read_photo
+from layerctl.photo import Photo, is_picture, read_photo
 from layerctl.preset import Preset, load_preset
 
 OURS = "layerctl"
@@ -45,7 +44,7 @@ class Exam:
     """What is scored on what: at most `limit` pictures of each sub-folder of `data`."""
 
     data: Path
-    decompose: Decompose
+    decompose: Callable[[Photo, Preset], Decomposition]
     preset: Preset
     limit: int | None = None
 
@@ -75,11 +74,10 @@ def main() -> None:
     chosen = parser.parse_args()
     if not chosen.data.is_dir():
         parser.error(f"{chosen.data} is no folder")
-    from layerctl.decompose import open_decompose  # --help needs no network
+    from layerctl.decompose import open_model  # --help needs no network
 
     preset = load_preset(chosen.preset, {"model.name": chosen.model} if chosen.model else {})
-    decompose = open_decompose(preset.model)
-    exam = Exam(chosen.data, decompose, preset, chosen.limit)
+    exam = Exam(chosen.data, open_model(preset).decompose, preset, chosen.limit)
     table = markdown(list(evaluate(exam)))
     print(table)
     if chosen.out:

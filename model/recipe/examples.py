@@ -34,12 +34,12 @@ class Example:
 
 
 EXAMPLES = (
-    Example("mug-and-glasses", 31, 960, 1280),
-    Example("bottle", 24, 900, 1200),
-    Example("sneaker", 75, 1000, 1000),
-    Example("box-with-text", 11, 900, 1200),
-    Example("banner", 56, 720, 1280),
-    Example("handbag", 44, 1200, 900, transparent=True),
+    Example("mug", 47, 960, 1280),
+    Example("headphones", 54, 720, 1280),
+    Example("banner", 57, 720, 1280),
+    Example("bottle", 85, 900, 1200),
+    Example("toy-dog", 87, 1000, 1000),
+    Example("handbag", 82, 1200, 900, transparent=True),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from lettering import label
-from shapes import blob, fill, smooth, stroke
+from shapes import blob, fill, rectangle, smooth, stroke, turn
 from sprites import Finish, Sprite
 from textures import colour
 
@@ -38,3 +38,21 @@ def motif(
         for _ in range(rng.integers(2, 6)):
             line = smooth(rng.uniform(-1, 1, (5, 2)) * size + centre, 2, closed=False)
             sprite.stick(stroke(sprite.side, line, width), tint)
+
+
+def hang_tag(rng: np.random.Generator, sprite: Sprite) -> None:
+    """Hang a price tag on the side of what is there, by a string."""
+    there = sprite.pixels[..., 3] > 0.3
+    rows = np.flatnonzero(there.any(axis=1))
+    row = rows[int(rng.uniform(0.1, 0.6) * len(rows))]
+    solid = np.flatnonzero(there[row])
+    side = int(rng.integers(2)) * 2 - 1
+    x, y = (2 * np.array([solid[-(side > 0)], row]) + 1) / sprite.side - 1
+    size, drop = rng.uniform(0.06, 0.14, 2), rng.uniform(0.05, 0.2)
+    heart = np.clip((x + side * rng.uniform(-0.08, 0.1), y + drop + size[1]), -0.8, 0.8)
+    card = turn(rectangle((0, 0), size), rng.normal(0, 0.3)) + heart
+    string = [(x - side * 0.03, y), heart - (0, size[1] * 0.8)]
+    sprite.paint(stroke(sprite.side, string, 0.012), colour(rng), Finish(0.01))
+    sprite.paint(fill(sprite.side, np.clip(card, -0.98, 0.98)), colour(rng), Finish(0.01, 0.05))
+    rule = turn(rectangle((0, 0), size * (0.6, 0.12)), rng.normal(0, 0.1)) + heart
+    sprite.stick(fill(sprite.side, rule), colour(rng))

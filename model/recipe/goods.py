@@ -239,3 +239,38 @@ def ring(rng: np.random.Generator, sprite: Sprite) -> None:
     if rng.random() < 0.4:
         stone = blob(rng, 0.1) * rng.uniform(0.1, 0.25) + np.array([0, 0.1 - 0.85 * squash])
         sprite.paint(fill(sprite.side, np.clip(stone, -0.97, 0.97)), colour(rng), Finish(0.1, 0.9))
+
+
+def headphones(rng: np.random.Generator, sprite: Sprite) -> None:
+    """Headphones, a hairband or a horseshoe: an open arch with a thick end on either side."""
+    wide, ends = rng.uniform(0.5, 0.75), rng.uniform(0.2, 0.6)
+    angle = np.linspace(-ends, np.pi + ends, 40)
+    arch = np.stack([np.cos(angle) * wide, -np.sin(angle) * 0.8 + 0.1], axis=1)
+    width = rng.uniform(0.05, 0.14)
+    finish, skin = hard(rng), texture(rng, *sprite.grid)
+    sprite.paint(stroke(sprite.side, arch, width), skin, Finish(width / 2, finish.gloss))
+    cup, pad, tint = rng.uniform((0.1, 0.2), (0.2, 0.38)), rng.uniform(0.5, 0.9), colour(rng)
+    for side, end in ((1, arch[0]), (-1, arch[-1])):
+        heart = np.clip(end - (side * cup[0] * 0.4, 0), cup - 0.97, 0.97 - cup)
+        inner = ellipse(heart - (side * cup[0] * pad, 0), cup * 0.9, 2.5)
+        sprite.paint(fill(sprite.side, inner), tint, Finish(0.15, 0.05))
+        sprite.paint(fill(sprite.side, ellipse(heart, cup, 2.5)), skin, finish)
+
+
+def cabinet(rng: np.random.Generator, sprite: Sprite) -> None:
+    """A chest of drawers, shelf, speaker or stove: a front divided into fields, often on legs."""
+    wide, high = rng.uniform(0.4, 0.95), rng.uniform(0.3, 0.85)
+    skin, finish, tint = texture(rng, *sprite.grid), Finish(0.03, 0.2), colour(rng)
+    for x in (-0.85, 0.85) if rng.random() < 0.7 else ():
+        foot = [(x * wide, high), (x * wide * rng.uniform(0.9, 1.1), min(0.97, high + 0.2))]
+        sprite.paint(stroke(sprite.side, foot, rng.uniform(0.04, 0.1)), tint, Finish(0.03, 0.3))
+    sprite.paint(fill(sprite.side, rectangle((0, 0), (wide, high))), skin, finish)
+    columns, rows = rng.integers(1, 4), rng.integers(1, 5)
+    own, size = rng.random() < 0.3, np.array([wide / columns, high / rows])
+    for x in (2 * np.arange(columns) + 1 - columns) * size[0]:
+        for y in (2 * np.arange(rows) + 1 - rows) * size[1]:
+            front = texture(rng, *sprite.grid) if own else skin
+            field = rectangle((x, y), size - 0.03)
+            sprite.paint(fill(sprite.side, field), front * np.float32(0.92), Finish(0.03, 0.2))
+            knob = ellipse((x, y), (0.03, 0.03))
+            sprite.paint(fill(sprite.side, knob), tint, Finish(0.03, 0.7))

@@ -14,16 +14,33 @@ OFFERS = (
     "SALE", "NEW", "NEW IN", "-20%", "-50%", "2 FOR 1", "BEST SELLER", "ORGANIC", "FREE SHIPPING",
     "LIMITED EDITION", "Just landed", "Shop now", "Summer", "Handmade", "Only today", "Eco",
 )  # fmt: skip
+SEASONS = ("Spring", "Summer", "Autumn", "Winter", "Est.", "Collection")
 SYLLABLES = (
     "al", "an", "bo", "ca", "da", "do", "el", "en", "fi", "go", "ho", "in", "jo", "ka", "la", "lu",
     "ma", "mo", "na", "no", "or", "pa", "ri", "ro", "sa", "so", "ta", "ti", "va",
 )  # fmt: skip
 FONT_SIZES = (24, 96, 384)
+FACES = (
+    "", "", "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansCondensed-Bold.ttf",
+    "DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf", "NimbusSans-Regular.otf", "NimbusSans-Bold.otf",
+    "NimbusSansNarrow-Bold.otf", "NimbusRoman-Regular.otf", "NimbusRoman-Italic.otf",
+    "URWGothic-Book.otf", "URWGothic-Demi.otf", "URWBookman-Demi.otf", "C059-Italic.otf",
+    "P052-Roman.otf", "Z003-MediumItalic.otf", "Arial.ttf", "Arial Bold.ttf", "Georgia.ttf",
+)  # fmt: skip
+"""Fonts that systems often have; Pillow's own stands for those missing, and for no name."""
 
 
-@lru_cache(maxsize=4)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=size)
+@lru_cache(maxsize=len(FACES) * len(FONT_SIZES))
+def _font(face: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    try:
+        return ImageFont.truetype(face, size) if face else ImageFont.load_default(size=size)
+    except OSError:
+        return ImageFont.load_default(size=size)
+
+
+def typeface(rng: np.random.Generator) -> str:
+    """Return the name of a random font."""
+    return str(rng.choice(FACES))
 
 
 def wording(rng: np.random.Generator) -> str:
@@ -33,15 +50,17 @@ def wording(rng: np.random.Generator) -> str:
         return str(rng.choice(OFFERS))
     if kind < 0.55:
         return f"{rng.choice(['$', ''])}{rng.integers(1, 200)}{rng.choice(['', '.90', '.99'])}"
+    if kind < 0.62:
+        return f"{rng.choice(SEASONS)} {rng.integers(2015, 2035)}"
     words = ["".join(rng.choice(SYLLABLES, rng.integers(2, 4))) for _ in range(rng.integers(1, 4))]
     text = " ".join(words)
     return text.upper() if rng.random() < 0.4 else text.capitalize()
 
 
-def lettered(text: str, height: int) -> Mask:
+def lettered(text: str, height: int, face: str) -> Mask:
     """Return the ink of one line of text about `height` pixels high, trimmed."""
     size = next((size for size in FONT_SIZES if size >= height), FONT_SIZES[-1])
-    font = _font(size)
+    font = _font(face, size)
     left, top, right, bottom = (round(edge) for edge in font.getbbox(text))
     image = Image.new("L", (max(1, right - left), max(1, bottom - top)))
     ImageDraw.Draw(image).text((-left, -top), text, fill=255, font=font)
@@ -73,13 +92,13 @@ def _tinted(tint: Floats, alpha: Floats) -> Floats:
 
 def printed(rng: np.random.Generator) -> Mask:
     """Return 128 x 128 of packaging print: lines of text, rules and a mark."""
-    page = np.zeros((128, 128), np.uint8)
+    page, face = np.zeros((128, 128), np.uint8), typeface(rng)
     row = int(rng.integers(8, 40))
     while row < 112:
         height = int(rng.integers(5, 36))
         kind = rng.random()
         if kind < 0.6:
-            _place(page, lettered(wording(rng), min(height, 120 - row)), row)
+            _place(page, lettered(wording(rng), min(height, 120 - row), face), row)
         elif kind < 0.8:
             page[row : row + height // 4, 12:116] = 255
         else:
@@ -123,12 +142,12 @@ def stamp(canvas: Floats, ink: Mask, tint: Floats, left: int, top: int) -> None:
 def add_headline(rng: np.random.Generator, canvas: Floats, ground: Floats) -> None:
     """Set one to three lines of text; `ground` is the mean colour behind them."""
     height, width = canvas.shape[:2]
-    ink = readable(rng, ground)
+    ink, face = readable(rng, ground), typeface(rng)
     line = rng.uniform(0.04, 0.14) * min(height, width)
     top = rng.choice([rng.uniform(0.04, 0.15), rng.uniform(0.3, 0.6), rng.uniform(0.75, 0.85)])
     align, row = rng.choice([0.08, 0.5, 0.92]), top * height
     for _ in range(rng.integers(1, 4)):
-        word = fitted(lettered(wording(rng), max(4, round(line))), round(0.9 * width))
+        word = fitted(lettered(wording(rng), max(4, round(line)), face), round(0.9 * width))
         if row + word.shape[0] > 0.98 * height:
             break
         left = align * width - word.shape[1] * (0.0 if align < 0.3 else 0.5 if align < 0.7 else 1)
@@ -159,7 +178,8 @@ def add_badge(rng: np.random.Generator, canvas: Floats) -> None:
     left = round(rng.choice([0.05, 0.95, rng.random()]) * (width - side))
     top = round(rng.choice([0.05, 0.95, rng.random()]) * (height - side))
     stamp(canvas, fill(side, form), plate, left, top)
-    word = lettered(wording(rng)[:10], max(4, round(side * rng.uniform(0.18, 0.34))))
+    high = max(4, round(side * rng.uniform(0.18, 0.34)))
+    word = lettered(wording(rng)[:10], high, typeface(rng))
     word = fitted(word, round(side * 0.75))
     at = (left + (side - word.shape[1]) // 2, top + (side - word.shape[0]) // 2)
     stamp(canvas, word, readable(rng, plate), *at)

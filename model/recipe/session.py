@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 SAVE_SECONDS = 120.0
+PIECE_SECONDS = 600.0
 WARM_UP = 0.02
 FINAL_RATE = 0.02
 
@@ -22,12 +24,14 @@ class Session:
     """A training run of a given length that goes on where it stopped.
 
     `budget` counts seconds of training over all restarts, so that the learning rate reaches its
-    end whatever the speed of the machine.
+    end whatever the speed of the machine. `examine` scores the network on what it never saw, after
+    every piece of ten minutes.
     """
 
     folder: Path
     budget: float
     modules: dict[str, Any]
+    examine: Callable[[], Mapping[str, float]] = dict
     elapsed: float = 0.0
     steps: int = 0
     losses: list[float] = field(default_factory=list)
@@ -55,31 +59,41 @@ class Session:
 
     def run(self) -> Iterator[float]:
         """Yield the learning rate's factor step by step until the budget is spent."""
-        start = saved = time.monotonic() - self.elapsed
-        saved = time.monotonic()
+        start = saved = examined = time.monotonic()
+        start -= self.elapsed
         while self.elapsed < self.budget:
             yield rate(self.elapsed / self.budget)
             self.steps += 1
-            self.elapsed = time.monotonic() - start
-            if time.monotonic() - saved > SAVE_SECONDS:
+            now = time.monotonic()
+            self.elapsed = now - start
+            if now - saved > SAVE_SECONDS:
+                ends_piece = now - examined > PIECE_SECONDS
                 self.save()
-                self.log()
-                saved = time.monotonic()
+                self.log(**(self.examine() if ends_piece else {}))
+                saved, examined = now, now if ends_piece else examined
         self.save()
-        self.log()
+        self.log(**self.examine())
 
-    def note(self, loss: Tensor) -> None:
-        """Remember a step's loss for the next log line."""
-        self.losses.append(loss.item())
+    def sound(self, loss: Tensor) -> bool:
+        """Remember a step's loss for the next log line, and say whether it may be learned from."""
+        value = loss.item()
+        if not math.isfinite(value):
+            self._append({"steps": self.steps, "failed": f"the loss was {value}; step left out"})
+            return False
+        self.losses.append(value)
+        return True
 
-    def log(self) -> None:
-        """Append the mean loss since the last line to log.jsonl and print it."""
+    def log(self, **scores: float) -> None:
+        """Append the mean loss since the last line, and scores, to log.jsonl and print them."""
         mean = sum(self.losses) / max(len(self.losses), 1)
         row = {"minutes": round(self.elapsed / 60, 1), "steps": self.steps, "loss": round(mean, 5)}
+        self._append(row | {name: round(score, 4) for name, score in scores.items()})
+        self.losses.clear()
+
+    def _append(self, row: Mapping[str, object]) -> None:
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(row) + "\n")
         print(self.folder.name, row, flush=True)
-        self.losses.clear()
 
 
 def rate(progress: float) -> float:

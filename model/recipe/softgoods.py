@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from finishes import hard, motif, soft
-from shapes import blob, ellipse, fill, leaf, mirror, rectangle, smooth, stroke, turn
+from shapes import Floats, blob, ellipse, fill, leaf, mirror, rectangle, smooth, stroke, turn
 from sprites import Finish, Sprite
 from textures import colour, fractal, relative, texture
 
@@ -103,17 +103,61 @@ def shoe(rng: np.random.Generator, sprite: Sprite) -> None:
 
 
 def figure(rng: np.random.Generator, sprite: Sprite) -> None:
-    """A toy animal, statue or bouquet: many rounded lumps that overlap."""
+    """A toy animal or statue: a body with legs and a tail, and a head with ears and a face."""
     coat = texture(rng, *sprite.grid)
-    shaggy = fractal(rng, (sprite.side, sprite.side), 40, 2)[..., None] * np.float32(0.1)
-    coat = np.clip(coat * (1 + shaggy), 0, 1) if rng.random() < 0.5 else coat
-    rounded = rng.random() < 0.5
-    for _ in range(rng.integers(3, 9)):
-        centre, radii = rng.normal(0, 0.35, 2), rng.uniform(0.12, 0.5, 2)
-        lump = turn(ellipse((0, 0), radii), rng.uniform(0, np.pi)) + centre
-        skin = coat if rng.random() < 0.7 else colour(rng)
-        roundness = float(radii.min()) if rounded else 0.1
-        sprite.paint(fill(sprite.side, np.clip(lump, -0.97, 0.97)), skin, Finish(roundness, 0.05))
+    shaggy = fractal(rng, (sprite.side, sprite.side), 40, 2)[..., None] * np.float32(0.12)
+    coat = np.clip(coat * (1 + shaggy), 0, 1) if rng.random() < 0.6 else coat
+    second = coat if rng.random() < 0.4 else colour(rng)
+    plush = Finish(rng.uniform(0.15, 0.4), float(rng.choice([0.02, 0.02, 0.5])))
+    radii, hip = rng.uniform((0.28, 0.25), (0.55, 0.4)), rng.uniform(0.05, 0.3)
+    size = rng.uniform(0.22, 0.38)
+    neck = max(hip - radii[1] * rng.uniform(0.9, 1.3), 2 * size - 0.9)
+    head = rng.uniform(-0.5, 0.5), neck
+    side = rng.choice([-1, 1])
+    tail = leaf(
+        (side * radii[0] * 0.7, hip),
+        rng.uniform(0.2, 0.6),
+        rng.uniform(0.05, 0.15),
+        side * rng.uniform(0.5, 1.8),
+        -side,
+    )
+    parts = [(tail, second)]
+    for x in rng.uniform(-0.85, 0.85, rng.integers(2, 5)) * radii[0]:
+        paw = ellipse((x, hip + radii[1] * 0.9), rng.uniform((0.1, 0.15), (0.2, 0.35)))
+        parts.append((paw, coat if rng.random() < 0.6 else second))
+    parts.append((ellipse((0, hip), radii), coat))
+    for outline, skin in parts:
+        sprite.paint(fill(sprite.side, np.clip(outline, -0.97, 0.97)), skin, plush)
+    _add_head(rng, sprite, (*head, size), (coat, second, plush))
+
+
+def _add_head(
+    rng: np.random.Generator,
+    sprite: Sprite,
+    place: tuple[float, float, float],
+    fur: tuple[Floats, Floats, Finish],
+) -> None:
+    """Paint an animal's head at x, y and of a radius, in two kinds of fur."""
+    x, y, size = place
+    coat, second, plush = fur
+    long, wide = rng.uniform(0.8, 2.2), rng.uniform(0.25, 0.55)
+    parts = []
+    for side in (-1, 1):
+        root = x + side * size * 0.5, y - size * 0.5
+        ear = leaf(root, size * long, size * wide, side * rng.uniform(0.2, 2.0), side * 0.5)
+        parts.append((ear, second))
+    parts.append((ellipse((x, y), (size, size * rng.uniform(0.8, 1.1))), coat))
+    parts.append((ellipse((x + rng.normal(0, 0.05), y + size * 0.4), size * 0.45), second))
+    for outline, skin in parts:
+        sprite.paint(fill(sprite.side, np.clip(outline, -0.97, 0.97)), skin, plush)
+    for across, down in ((-0.35, -0.1), (0, 0.35), (0.35, -0.1)):
+        dot = ellipse((x + across * size, y + down * size), size * 0.1)
+        sprite.paint(fill(sprite.side, dot), np.full(3, 0.05, np.float32), Finish(0.02, 0.7))
+    if rng.random() < 0.4:
+        scarf = [
+            (x + across * size, y + size * (1.05 - abs(across) / 5)) for across in (-0.8, 0, 0.8)
+        ]
+        sprite.paint(stroke(sprite.side, scarf, rng.uniform(0.08, 0.2)), colour(rng), plush)
 
 
 def lump(rng: np.random.Generator, sprite: Sprite) -> None:
@@ -144,3 +188,24 @@ def foliage(rng: np.random.Generator, sprite: Sprite) -> None:
         root = stem[rng.integers(len(stem) // 3, len(stem))] + rng.normal(0, spread / 2, 2)
         outline = leaf(np.clip(root, -0.8, 0.8), 2 * size, size * 0.6, rng.uniform(-2.5, 2.5), 0.3)
         sprite.paint(fill(sprite.side, outline), relative(rng, green, 0.08), Finish(size, 0.1))
+
+
+def sofa(rng: np.random.Generator, sprite: Sprite) -> None:
+    """A sofa, armchair or bed: a back, a seat, two arms, cushions and feet."""
+    wide, skin = rng.uniform(0.45, 0.8), texture(rng, *sprite.grid)
+    plush = Finish(rng.uniform(0.1, 0.3), 0.03, creases=rng.uniform(0, 0.5))
+    top, seat, low = rng.uniform(-0.6, -0.2), rng.uniform(0.0, 0.2), rng.uniform(0.4, 0.6)
+    for x in (-0.9, 0.9):
+        foot = [(x * wide, low - 0.05), (x * wide, low + rng.uniform(0.05, 0.25))]
+        sprite.paint(stroke(sprite.side, foot, 0.06), colour(rng), hard(rng))
+    back = ellipse((0, (top + low) / 2), (wide, (low - top) / 2), rng.uniform(4, 10))
+    sprite.paint(fill(sprite.side, back), skin, plush)
+    for x in np.linspace(-0.7, 0.7, rng.integers(0, 5)) * wide:
+        size = rng.uniform(0.12, 0.25)
+        cushion = ellipse((x, seat - size / 2), (size, size), 4)
+        sprite.paint(fill(sprite.side, cushion), texture(rng, *sprite.grid), plush)
+    bench = ellipse((0, (seat + low) / 2), (wide, (low - seat) / 2), 8)
+    sprite.paint(fill(sprite.side, bench), skin, plush)
+    for side in (-1, 1):
+        arm = ellipse((side * (wide + 0.05), (top + 2 * low) / 3), (0.12, (low - top) / 3), 5)
+        sprite.paint(fill(sprite.side, arm), skin, plush)

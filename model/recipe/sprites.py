@@ -8,6 +8,12 @@ import cv2
 import numpy as np
 from shapes import Floats, Mask, grid
 
+WRAP = 0.35
+"""How far beyond the edge of its shade a surface is lit, as a cosine."""
+
+GLOSSY = 0.3
+"""Gloss from which a surface mirrors its surroundings, Schlick's fresnel term included."""
+
 
 @dataclass(frozen=True)
 class Light:
@@ -58,17 +64,33 @@ def normals_of(height: Floats) -> Floats:
 
 
 def lit(colour: Floats, normals: Floats, light: Light, gloss: float) -> Floats:
-    """Shade a surface: Lambert plus a Blinn-Phong highlight; values may exceed 1."""
+    """Shade a surface: wrapped Lambert plus a Blinn-Phong highlight; values may exceed 1.
+
+    Softboxes are large: their light reaches a little round the side.
+    """
     lamp = np.array(light.direction, np.float32)
     between = lamp + np.array([0, 0, 1], np.float32)
     between /= np.linalg.norm(between)
-    diffuse = np.maximum(normals @ lamp, 0) * np.float32(1.4 * (1 - light.ambient))
+    facing = np.maximum(normals @ lamp + np.float32(WRAP), 0)
+    diffuse = facing * np.float32(1.4 / (1 + WRAP) * (1 - light.ambient))
     shaded = colour * (diffuse + np.float32(light.ambient))[..., None]
     if gloss > 0.02:
         highlight = np.maximum(normals @ between, 0) ** np.float32(4 + 90 * gloss)
         shaded = shaded + (highlight * np.float32(gloss))[..., None]
+    if gloss > GLOSSY:
+        shaded = shaded + (studio_reflection(normals) * np.float32(gloss))[..., None]
     tinged: Floats = shaded * np.array(light.colour, np.float32)
     return tinged
+
+
+def studio_reflection(normals: Floats) -> Floats:
+    """Return what a polished surface (H, W) shows of the studio: a strip light, and its rim."""
+    away, facing = normals[..., 1], normals[..., 2]
+    upwards = 2 * away * facing
+    strip = np.clip(1 - np.abs(upwards + np.float32(0.6)) * 5, 0, 1)
+    rim = (1 - np.clip(facing, 0, 1)) ** 3
+    reflection: Floats = strip * np.float32(0.3) + rim * np.float32(0.25)
+    return reflection
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""Objects put into the frame, and the shadows they cast on the backdrop."""
+"""Objects put into the frame, back to front."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import cv2
 import goods
@@ -12,6 +12,8 @@ import lathe
 import numpy as np
 import softgoods
 from backdrops import Backdrop
+from finishes import hang_tag
+from numpy.typing import NDArray
 from shapes import Floats
 from sprites import Light, Sprite
 from textures import fractal
@@ -20,50 +22,135 @@ Maker: TypeAlias = Callable[[np.random.Generator, Sprite], None]
 
 MAKERS: tuple[tuple[Maker, float], ...] = (
     (lathe.bottle, 3), (lathe.mug, 3), (lathe.jar, 2), (lathe.vase, 1), (lathe.lamp, 1.5),
-    (lathe.plant, 2), (goods.box, 3), (goods.ball, 1.5), (softgoods.cushion, 2),
-    (softgoods.garment, 2.5), (softgoods.bag, 2), (softgoods.shoe, 3), (goods.glasses, 2),
-    (goods.chair, 2), (goods.watch, 1.5), (goods.cable, 1.5), (goods.device, 2.5), (goods.tool, 2),
-    (softgoods.figure, 2), (softgoods.lump, 2.5), (softgoods.foliage, 1), (goods.ring, 1.5),
+    (lathe.plant, 2), (goods.box, 4), (goods.ball, 1.2), (softgoods.cushion, 3),
+    (softgoods.garment, 3), (softgoods.bag, 2.5), (softgoods.shoe, 3), (goods.glasses, 2),
+    (goods.chair, 2), (goods.watch, 1.5), (goods.cable, 1), (goods.device, 2.5), (goods.tool, 2),
+    (softgoods.figure, 3), (softgoods.lump, 2.5), (softgoods.foliage, 1), (goods.ring, 0.8),
+    (goods.headphones, 1.2), (goods.cabinet, 1.2), (softgoods.sofa, 1),
 )  # fmt: skip
 
-OBJECT_COUNTS = (0.03, 0.57, 0.25, 0.15)
-"""How often a scene has no, one, two or three objects."""
+OBJECT_COUNTS = (0.03, 0.42, 0.27, 0.2, 0.08)
+"""How often a scene has no, one, two, three or four objects."""
 
-LEAST_SEEN = 0.2
+WHOLE = 0.88
+"""How often an object is kept inside the frame."""
+
+LEAST_SEEN = 0.15
 """Share of an object that has to show for it to stay in the scene."""
 
 LEAST_AREA = 0.004
 """Share of the frame that has to show it."""
 
+TOUCH = 0.001
+"""Share of the frame in which two objects must overlap for one to hide the other."""
 
-@dataclass(frozen=True)
+READING = 0.25
+"""How much an object's place from left to right counts for its depth, beside its foot."""
+
+Numbers: TypeAlias = NDArray[np.float64]
+Pose: TypeAlias = Literal["standing", "hanging", "lying"]
+
+
+@dataclass(frozen=True, eq=False)
 class Placed:
-    """One object in the frame: premultiplied (H, W, 4), and whether it stands on something."""
+    """One object in the frame: premultiplied (H, W, 4), and how it is held up."""
 
     pixels: Floats
-    standing: bool
+    pose: Pose
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where an object goes, in shares of the frame.
+
+    `extent` is its longest side over the frame's shorter one, `angle` its rotation in radians;
+    `x` and `y` are where its centre is, or its foot if it stands.
+    """
+
+    extent: float
+    angle: float
+    x: float
+    y: float
+    pose: Pose
+    whole: bool
 
 
 def arrange(rng: np.random.Generator, ground: Backdrop, light: Light) -> tuple[Placed, ...]:
-    """Place objects back to front: on the floor, flat on a surface, or floating."""
+    """Place objects back to front: on the floor, upright in the air, or flat on a surface."""
     count = int(rng.choice(len(OBJECT_COUNTS), p=OBJECT_COUNTS))
-    standing = ground.horizon is not None and rng.random() < 0.8
     objects = []
-    for index in range(count):
-        share = rng.uniform(0.3, 1.0) if count == 1 else rng.uniform(0.18, 0.75)
-        extent = share * min(ground.colour.shape[:2])
-        tipped = rng.normal(0, 0.06), rng.normal(0, 0.5), rng.uniform(-np.pi, np.pi)
-        angle = float(tipped[0] if standing else rng.choice(tipped))
-        sprite = bent(rng, draw_object(rng, extent, light.turned(angle)))
-        if rng.random() < 0.08:
+    for spot in lay_out(rng, count, ground.horizon):
+        extent = spot.extent * min(ground.colour.shape[:2])
+        sprite = bent(rng, draw_object(rng, extent, light.turned(spot.angle)))
+        if rng.random() < 0.1:
             blend_in(sprite, cv2.mean(ground.colour)[:3], rng.uniform(0.4, 0.8))
-        where = rng.normal(0.5, 0.16 if count == 1 else 0.22), rng.normal(0.5, 0.14)
-        if standing:
-            floor = max(ground.horizon or 0, 0.45) + 0.1
-            where = where[0], floor + (0.96 - floor) * (index + rng.random()) / count
-        pixels = place(sprite, ground.colour.shape[:2], (extent, angle), where, standing=standing)
-        objects.append(Placed(pixels, standing))
-    return noticeable(objects)
+        objects.append(Placed(place(sprite, ground.colour.shape[:2], spot), spot.pose))
+    return by_depth(noticeable(objects))
+
+
+def lay_out(rng: np.random.Generator, count: int, horizon: float | None) -> list[Spot]:
+    """Return places for objects, back to front: one alone, a heap, a row or a loose group."""
+    pose: Pose = "hanging" if rng.random() < 0.7 else "lying"
+    if horizon is not None and rng.random() < 0.5:
+        pose = "standing"
+    sizes, centres = group(rng, count)
+    if pose == "standing":
+        floor = max(horizon or 0, 0.5) + 0.08
+        centres[:, 1] = floor + (0.97 - floor) * (np.arange(count) + rng.random(count)) / count
+    spots = []
+    for size, (x, y) in zip(sizes, centres, strict=True):
+        upright = rng.normal(0, 0.04) if rng.random() < 0.8 else rng.normal(0, 0.5)
+        angle = {"standing": upright / 4, "hanging": upright, "lying": rng.uniform(-3.1, 3.1)}
+        spots.append(Spot(size, angle[pose], x, y, pose, whole=bool(rng.random() < WHOLE)))
+    return spots
+
+
+def group(rng: np.random.Generator, count: int) -> tuple[Numbers, Numbers]:
+    """Return sizes and centres (count, 2) of objects, in shares of the frame."""
+    if count == 1:
+        return rng.uniform(0.35, 0.95, 1), rng.normal(0.5, 0.08, (1, 2))
+    sizes = rng.uniform(0.5, 0.85) * (1 - 0.08 * (count - 1)) * rng.uniform(0.7, 1.15, count)
+    kind = rng.random()
+    if kind < 0.6:
+        return sizes, rng.normal(0.5, rng.uniform(0.07, 0.15), (count, 2))
+    centres = rng.normal(0.5, 0.22, (count, 2))
+    if kind < 0.8:
+        row = np.linspace(0.5 - 0.13 * count, 0.5 + 0.13 * count, count + 2)[1:-1]
+        centres = np.stack([rng.permutation(row), np.full(count, 0.5)], axis=1)
+        centres += rng.normal(0, 0.035, (count, 2))
+    return sizes * 0.75, centres
+
+
+def by_depth(objects: tuple[Placed, ...]) -> tuple[Placed, ...]:
+    """Return objects back to front, in the one order that the picture shows.
+
+    What hides another thing stays above it. Otherwise the higher foot is farther away, and of two
+    that stand side by side the left one comes first.
+    """
+    waiting, ordered = list(objects), []
+    while waiting:
+        free = [
+            item
+            for place, item in enumerate(waiting)
+            if not any(hides(item, below) for below in waiting[:place])
+        ]
+        farthest = min(free, key=nearness)
+        waiting.remove(farthest)
+        ordered.append(farthest)
+    return tuple(ordered)
+
+
+def hides(above: Placed, below: Placed) -> bool:
+    """Whether two objects overlap."""
+    shared = (above.pixels[..., 3] * below.pixels[..., 3]).sum()
+    return bool(shared > TOUCH * above.pixels[..., 3].size)
+
+
+def nearness(item: Placed) -> float:
+    """Return how near an object looks by its place: mostly its foot, a little from the left."""
+    height, width = item.pixels.shape[:2]
+    left, top, across, down = cv2.boundingRect((item.pixels[..., 3] > 0.2).astype(np.uint8))
+    return float((top + down) / height + READING * (left + across / 2) / width)
 
 
 def noticeable(objects: list[Placed]) -> tuple[Placed, ...]:
@@ -79,11 +166,13 @@ def noticeable(objects: list[Placed]) -> tuple[Placed, ...]:
 
 
 def draw_object(rng: np.random.Generator, extent: float, light: Light) -> Sprite:
-    """Return a random object on a patch of twice the size it will have in the frame."""
+    """Return a random object on a patch half as large again as it will be in the frame."""
     makers, weights = zip(*MAKERS, strict=True)
     make: Maker = makers[rng.choice(len(makers), p=np.array(weights) / sum(weights))]
-    sprite = Sprite.blank(int(np.clip(2 * round(extent), 32, 1600)), light)
+    sprite = Sprite.blank(int(np.clip(round(1.5 * extent), 32, 1600)), light)
     make(rng, sprite)
+    if rng.random() < 0.12:
+        hang_tag(rng, sprite)
     return sprite
 
 
@@ -91,7 +180,7 @@ def bent(rng: np.random.Generator, sprite: Sprite) -> Sprite:
     """Return the sprite stretched, bent softly or made shaggy, so no two are the same solid."""
     x, y = sprite.grid
     flow_x, flow_y = x * np.float32(np.exp(abs(rng.normal(0, 0.15)))), y
-    for cells, strength, chance in ((2.5, 0.04, 0.35), (40, 0.012, 0.08)):
+    for cells, strength, chance in ((2.5, 0.04, 0.35), (40, 0.012, 0.1)):
         if rng.random() < chance:
             amount = np.float32(strength * rng.random())
             flow_x = flow_x + amount * fractal(rng, x.shape, cells, 1)
@@ -106,27 +195,21 @@ def blend_in(sprite: Sprite, ground: Sequence[float], share: float) -> None:
     colour += (np.array(ground, np.float32) * sprite.pixels[..., 3:] - colour) * np.float32(share)
 
 
-def place(
-    sprite: Sprite,
-    size: tuple[int, int],
-    pose: tuple[float, float],
-    where: tuple[float, float],
-    *,
-    standing: bool,
-) -> Floats:
-    """Return the sprite warped into a frame: premultiplied (H, W, 4).
-
-    `pose` is its longest side in pixels and its rotation in radians; `where` the shares of the
-    frame's width and height its centre, or its foot when `standing`, is at.
-    """
-    extent, angle = pose
+def place(sprite: Sprite, size: tuple[int, int], spot: Spot) -> Floats:
+    """Return the sprite warped into a frame of (height, width): premultiplied (H, W, 4)."""
     height, width = size
     seen = (sprite.pixels[..., 3] > 0.05).astype(np.uint8)
     left, top, across, down = cv2.boundingRect(seen)
-    scale = extent / max(across, down, 1)
-    warp = cv2.getRotationMatrix2D((left + across / 2, top + down / 2), -np.degrees(angle), scale)
-    rise = down * scale / 2 if standing else 0.0
-    warp[:, 2] += where[0] * width - left - across / 2, where[1] * height - rise - top - down / 2
+    scale = spot.extent * min(size) / max(across, down, 1)
+    warp = cv2.getRotationMatrix2D(
+        (left + across / 2, top + down / 2), -np.degrees(spot.angle), scale
+    )
+    cos, sin = abs(np.cos(spot.angle)) * scale / 2, abs(np.sin(spot.angle)) * scale / 2
+    reach = across * cos + down * sin, across * sin + down * cos
+    x, y = spot.x * width, spot.y * height - (reach[1] if spot.pose == "standing" else 0)
+    if spot.whole:
+        x, y = inside(x, reach[0], width), inside(y, reach[1], height)
+    warp[:, 2] += x - left - across / 2, y - top - down / 2
     pixels = sprite.pixels
     if scale < 0.45:
         pixels = cv2.blur(pixels, (3, 3))
@@ -134,64 +217,7 @@ def place(
     return warped
 
 
-def cast_shadows(rng: np.random.Generator, objects: tuple[Placed, ...], light: Light) -> Floats:
-    """Return one black layer that holds every object's shadow on the backdrop."""
-    height, width = objects[0].pixels.shape[:2]
-    strength, softness = rng.uniform(0.2, 0.75), rng.uniform(0.004, 0.06)
-    hover = rng.uniform(0.02, 0.2) if rng.random() < 0.3 else 0.0
-    clear = np.ones((height, width), np.float32)
-    for item in objects:
-        alpha = np.ascontiguousarray(item.pixels[..., 3])
-        if item.standing:
-            dark = standing_shadow(alpha, light, hover, softness)
-        else:
-            dark = dropped_shadow(alpha, light, softness)
-        clear *= 1 - np.clip(dark * np.float32(strength), 0, 0.95)
-    shadow = np.zeros((height, width, 4), np.float32)
-    shadow[..., 3] = 1 - clear
-    return shadow
-
-
-def standing_shadow(alpha: Floats, light: Light, hover: float, softness: float) -> Floats:
-    """Return the shadow on the floor of something upright: laid down, soft, dark at the foot."""
-    height, width = alpha.shape
-    _, top, _, down = cv2.boundingRect((alpha > 0.2).astype(np.uint8))
-    foot = top + down + hover * down
-    sideways = light.direction[0] * 0.9
-    squash = 0.12 + 0.3 * light.direction[2] * abs(light.direction[0])
-    # A point h above the foot falls at (-sideways * h, -squash * h) from it: aside and behind.
-    base_row = top + down
-    warp = np.array([[1, sideways, -sideways * base_row], [0, squash, foot - squash * base_row]])
-    laid = cv2.warpAffine(alpha, warp, (width, height))
-    laid = soft(laid, softness * 2)
-    # What touches the floor is the lowest part of the outline, seen nearly edge on.
-    low = top + round(0.85 * down)
-    base = np.zeros_like(alpha)
-    base[low : top + down] = alpha[low : top + down]
-    flat = np.array([[1, 0, 0], [0, 0.35, foot - 0.3 * (top + down)]])
-    contact = soft(cv2.warpAffine(base, flat, (width, height)), 0.005 + softness * (0.2 + hover))
-    shadow: Floats = np.maximum(laid * 0.6, contact)
-    return shadow
-
-
-def dropped_shadow(alpha: Floats, light: Light, softness: float) -> Floats:
-    """Return the shadow of something flat on a surface: its outline, shifted and soft."""
-    height, width = alpha.shape
-    reach = softness * 1.5 * max(height, width)
-    shift = np.array(
-        [[1, 0, -light.direction[0] * reach], [0, 1, -light.direction[1] * reach]], np.float32
-    )
-    return soft(cv2.warpAffine(alpha, shift, (width, height)), softness)
-
-
-def soft(mask: Floats, share: float) -> Floats:
-    """Blur by a share of the longer side, the frame's outside being clear."""
-    sigma = max(0.5, share * max(mask.shape))
-    factor = max(1, int(sigma / 3))
-    height, width = mask.shape
-    small = cv2.resize(
-        mask, (max(2, width // factor), max(2, height // factor)), interpolation=cv2.INTER_AREA
-    )
-    small = cv2.GaussianBlur(small, (0, 0), sigma / factor)
-    blurred: Floats = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    return blurred
+def inside(centre: float, reach: float, room: float) -> float:
+    """Return the centre moved so that `reach` to both sides stays in the frame, if it fits."""
+    margin = min(reach + 0.02 * room, room / 2)
+    return min(max(centre, margin), room - margin)

@@ -56,8 +56,11 @@ def fractal(
 
 def mix(low: Floats, high: Floats, amount: Floats) -> Floats:
     """Blend two colours, or colour fields, by a field clipped to [0, 1]."""
-    share = np.clip(amount, 0, 1)[..., None].astype(np.float32)
-    blend: Floats = low + (high - low) * share
+    share = np.clip(amount, 0, 1).astype(np.float32)
+    planes = [
+        low[..., channel] + (high[..., channel] - low[..., channel]) * share for channel in range(3)
+    ]
+    blend: Floats = cv2.merge(planes)
     return blend
 
 

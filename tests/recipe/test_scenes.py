@@ -4,7 +4,13 @@ from functools import cache
 
 import numpy as np
 import pytest
+import sheet
+import torch
+from backdrops import BACKDROPS
+from PIL import Image
 from scenes import flatten, frames, make_scene
+from staging import Placed, by_depth
+from stream import SHAPES, SceneBatches
 
 SEEDS = range(12)
 SIZES = [(64, 64), (48, 80), (90, 52)]
@@ -16,18 +22,24 @@ def scene(seed, height=64, width=64):
 
 
 def composite(layers):
-    canvas = np.zeros((*layers[0].shape[:2], 3))
+    """Source-over in float64, premultiplied: (H, W, 4)."""
+    canvas = np.zeros(layers[0].shape)
     for layer in layers.astype(np.float64):
-        canvas = layer[..., :3] * layer[..., 3:] + canvas * (1 - layer[..., 3:])
+        alpha = layer[..., 3:]
+        canvas = np.concatenate([layer[..., :3] * alpha, alpha], axis=-1) + canvas * (1 - alpha)
     return canvas
+
+
+def premultiplied(pixels):
+    return np.concatenate([pixels[..., :3] * pixels[..., 3:], pixels[..., 3:]], axis=-1)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_layers_compose_to_the_photo_but_for_sensor_noise_and_jpeg(seed):
     drawn = scene(seed)
     seen = composite(np.stack([layer.pixels for layer in drawn.layers]))
-    assert np.abs(seen - flatten(drawn.layers)[..., :3]).max() < 1e-4
-    assert np.abs(seen - drawn.photo[..., :3]).mean() < 0.03
+    assert np.abs(seen - premultiplied(flatten(drawn.layers))).max() < 1e-4
+    assert np.abs(seen - premultiplied(drawn.photo)).mean() < 0.03
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -40,12 +52,45 @@ def test_a_scene_is_a_backdrop_a_shadow_objects_and_text_in_this_order(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_backdrop_is_opaque_and_a_shadow_is_black(seed):
-    for layer in scene(seed).layers:
+def test_a_shadow_is_black_and_the_backdrop_opaque_but_in_cut_outs(seed):
+    drawn = scene(seed)
+    whole = bool((drawn.photo[..., 3] == 1).all())
+    for layer in drawn.layers:
         if layer.role == "background":
-            assert (layer.pixels[..., 3] == 1).all()
+            assert (layer.pixels[..., 3] == whole).all()
         if layer.role == "shadow":
             assert not layer.pixels[..., :3].any()
+
+
+def test_some_scenes_are_cut_outs_that_are_grey_where_they_are_clear():
+    cut_outs = [s for s in map(scene, range(60)) if s.photo[..., 3].min() == 0]
+    assert 3 <= len(cut_outs) <= 15
+    for drawn in cut_outs:
+        clear = drawn.photo[..., 3] == 0
+        assert (drawn.photo[clear][:, :3] == 0.5).all()
+        assert (frames(drawn, 4)[1][clear][:, 3] == 0).all()
+
+
+def block(top, left, side=20):
+    pixels = np.zeros((64, 64, 4), np.float32)
+    pixels[top : top + side, left : left + side] = 1
+    return Placed(pixels, "hanging")
+
+
+def test_what_covers_comes_later_and_the_rest_is_ordered_by_foot_then_from_the_left():
+    far, near = block(5, 40), block(40, 5)
+    assert by_depth((near, far)) == (far, near)
+    left, right = block(20, 5), block(20, 40)
+    assert by_depth((right, left)) == (left, right)
+    under, over = block(30, 30), block(15, 20)
+    assert by_depth((under, over)) == (under, over)
+
+
+def test_products_of_a_scene_are_ordered_by_depth():
+    for seed in SEEDS:
+        products = [layer.pixels for layer in scene(seed).layers if layer.role == "product"]
+        objects = tuple(Placed(premultiplied(pixels), "hanging") for pixels in products)
+        assert by_depth(objects) == objects
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -67,7 +112,7 @@ def test_any_number_of_frames_composes_to_the_same_picture(count):
         assert stack.shape == (count + 1, 64, 64, 4)
         assert stack.dtype == np.float32
         assert (stack[0] == drawn.photo).all()
-        assert np.abs(composite(stack[1:]) - flatten(drawn.layers)[..., :3]).max() < 1e-4
+        assert np.abs(composite(stack[1:]) - premultiplied(flatten(drawn.layers))).max() < 1e-4
 
 
 def test_text_merges_into_an_object_before_the_shadow_merges_into_the_backdrop():
@@ -102,8 +147,9 @@ def test_the_same_seed_gives_the_same_bytes_at_any_size(size):
 def test_a_larger_picture_shows_the_same_scene():
     for seed in range(6):
         small, large = scene(seed, 48, 64), scene(seed, 192, 256)
-        shrunk = flatten(large.layers).reshape(48, 4, 64, 4, 4).mean(axis=(1, 3))
-        assert np.abs(flatten(small.layers) - shrunk)[..., :3].mean() < 0.05
+        seen = premultiplied(flatten(large.layers))
+        shrunk = seen.reshape(48, 4, 64, 4, 4).mean(axis=(1, 3))
+        assert np.abs(premultiplied(flatten(small.layers)) - shrunk).mean() < 0.05
 
 
 def test_values_stay_in_range_and_finite_over_many_scenes():
@@ -121,3 +167,39 @@ def test_scenes_differ_in_what_they_hold():
     assert any("shadow" not in held for held in roles)
     assert any("text" in held for held in roles)
     assert any(held.count("product") > 1 for held in roles)
+
+
+@pytest.mark.parametrize("make", [make for make, _ in BACKDROPS])
+def test_every_backdrop_is_finite_and_the_same_again(make):
+    for seed in range(8):
+        first, second = (make(np.random.default_rng(seed), (48, 64)) for _ in range(2))
+        assert first.colour.shape == (48, 64, 3)
+        assert np.isfinite(first.colour).all()
+        assert (first.colour == second.colour).all()
+        assert first.horizon is None or 0 < first.horizon < 1
+
+
+@pytest.mark.parametrize("side", [128, 256])
+def test_pictures_of_a_batch_have_about_as_many_tokens_whatever_their_shape(side):
+    for height, width in SHAPES:
+        assert height * side // 8 % 16 == width * side // 8 % 16 == 0
+        assert 0.9 < height * width / 64 <= 1
+
+
+def test_a_batch_holds_scenes_of_one_shape_between_minus_one_and_one():
+    first, second = (next(iter(SceneBatches(2, 5, 128))) for _ in range(2))
+    batch, _, channels, height, width = first.shape
+    assert (batch, channels) == (2, 4)
+    assert [height * 8 // 128, width * 8 // 128] in [list(shape) for shape in SHAPES]
+    assert first.abs().max() <= 1
+    assert torch.equal(first, second)
+
+
+def test_the_sheet_shows_a_row_for_each_scene(monkeypatch, tmp_path):
+    path = tmp_path / "sheet.png"
+    for options, size in (([], (7 * 32, 2 * 32)), (["--photos"], (8 * 32, 32))):
+        argv = ["sheet", str(path), "--scenes", "2", "--side", "32", *options]
+        monkeypatch.setattr("sys.argv", argv)
+        sheet.main()
+        with Image.open(path) as drawn:
+            assert drawn.size == size
