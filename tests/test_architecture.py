@@ -41,9 +41,13 @@ __main__
 """From the ground up; modules on one floor do not know each other."""
 
 NETWORK = """
-functional folder
-vae transformer flow settings
+functional folder prompts qwen_vl
+vae transformer flow settings shards
+lora_file modulation quantize offload
+lora
 checkpoint
+inventory plans
+placement text
 decomposer
 """
 

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,13 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from layerctl_model.flow import Flow
-from layerctl_model.folder import (
-    WEIGHTS,
-    CheckpointError,
-    read_json,
-    weight_files,
-    write_json,
-)
+from layerctl_model.folder import WEIGHTS, CheckpointError, read_json, write_json
+from layerctl_model.lora import Lora, merged
+from layerctl_model.shards import damaged, examine, misfits
 from layerctl_model.transformer import TransformerSizes, VLDMMDiT
 from layerctl_model.vae import RGBAVae, VaeSizes, collapse, expand
 
@@ -47,17 +44,18 @@ def load_vae(
     Raises:
         CheckpointError: A file is missing or damaged, or does not fit its config.
     """
-    sizes = _configured(VaeSizes.from_config, folder / "vae" / CONFIG)
-    with torch.device("meta"):
-        vae = RGBAVae(sizes)
-    tensors = _tensors(folder / "vae", device)
+    vae = empty_vae(folder)
+    tensors = _stored_tensors(folder / "vae", expand(vae), device)
     kept = ((name, collapse(name, tensor)) for name, tensor in tensors)
-    _assign(vae, {n: t.to(dtype) for n, t in kept if t is not None}, folder / "vae")
+    _assign(vae, ((name, tensor) for name, tensor in kept if tensor is not None), dtype)
     return vae.eval()
 
 
 def load_transformer(
-    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    folder: Path,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+    loras: Sequence[Lora] = (),
 ) -> VLDMMDiT:
     """The transformer of a checkpoint folder, in one file or in shards.
 
@@ -65,16 +63,51 @@ def load_transformer(
         folder: The folder that holds `transformer/`.
         device: Where the weights go, straight from the file.
         dtype: Their precision; as in the file if not given.
+        loras: What is merged into them, before the change of precision.
 
     Raises:
         CheckpointError: A file is missing or damaged, or does not fit its config.
     """
-    sizes = _configured(TransformerSizes.from_config, folder / "transformer" / CONFIG)
-    with torch.device("meta"):
-        transformer = VLDMMDiT(sizes)
-    tensors = _tensors(folder / "transformer", device)
-    _assign(transformer, {n: t.to(dtype) for n, t in tensors}, folder / "transformer")
+    transformer = empty_transformer(folder)
+    _assign(transformer, transformer_tensors(folder, device, loras), dtype)
     return transformer.eval()
+
+
+def transformer_tensors(
+    folder: Path, device: torch.device | str = "cpu", loras: Sequence[Lora] = ()
+) -> Iterator[tuple[str, Tensor]]:
+    """Names and tensors of a transformer, each read when its turn comes, LoRAs merged.
+
+    Exactly those of `empty_transformer`, in the precision of the file. All headers are held
+    against the config before the first tensor is read.
+
+    Raises:
+        CheckpointError: A file is missing or damaged, or does not fit its config.
+    """
+    wanted = empty_transformer(folder).state_dict()
+    tensors = _stored_tensors(folder / "transformer", wanted, device)
+    return merged(tensors, loras) if loras else tensors
+
+
+def empty_vae(folder: Path) -> RGBAVae:
+    """The autoencoder that a checkpoint's config describes, without memory, on `meta`.
+
+    Raises:
+        CheckpointError: The config is missing, or describes what we do not have.
+    """
+    with torch.device("meta"):
+        return _configured(lambda c: RGBAVae(VaeSizes.from_config(c)), folder / "vae" / CONFIG)
+
+
+def empty_transformer(folder: Path) -> VLDMMDiT:
+    """The transformer that a checkpoint's config describes, without memory, on `meta`.
+
+    Raises:
+        CheckpointError: The config is missing, or describes what we do not have.
+    """
+    path = folder / "transformer" / CONFIG
+    with torch.device("meta"):
+        return _configured(lambda c: VLDMMDiT(TransformerSizes.from_config(c)), path)
 
 
 def load_flow(folder: Path) -> Flow:
@@ -123,40 +156,45 @@ def save_index(folder: Path) -> None:
 def _configured(read: Callable[[Mapping[str, Any]], T], path: Path) -> T:
     try:
         return read(read_json(path))
-    except (TypeError, ValueError, KeyError) as error:
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} describes a network we do not have: {error}") from error
 
 
-def _tensors(folder: Path, device: torch.device | str) -> Iterator[tuple[str, Tensor]]:
-    for path in weight_files(folder):
-        try:
-            with safe_open(path, framework="pt", device=str(device)) as file:
-                for name in file.keys():  # noqa: SIM118 - not a mapping
-                    yield name, file.get_tensor(name)
-        except SafetensorError as error:
-            raise CheckpointError(
-                f"{path} is cut short or damaged ({error}): fetch it again"
-            ) from error
-
-
-def _assign(module: nn.Module, state: dict[str, Tensor], folder: Path) -> None:
-    """Give the module these tensors, all of them and no others, without copying."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    faults = [f"{name} is missing" for name in wanted.keys() - found.keys()]
-    faults += [f"{name} is unexpected" for name in found.keys() - wanted.keys()]
-    faults += [
-        f"{name} is {found[name]} where {shape} is expected"
-        for name, shape in wanted.items()
-        if found.get(name, shape) != shape
-    ]
-    if faults:
-        more = f" and {len(faults) - NAMED_AT_MOST} more" if len(faults) > NAMED_AT_MOST else ""
+def _stored_tensors(
+    folder: Path, wanted: Mapping[str, Tensor], device: torch.device | str
+) -> Iterator[tuple[str, Tensor]]:
+    """The tensors in a network's files, which hold all that are wanted and no others."""
+    stored = examine(folder, WEIGHTS)
+    if stored.faults:
+        raise CheckpointError(_shortened(stored.faults))
+    if faults := misfits(stored, {name: tuple(tensor.shape) for name, tensor in wanted.items()}):
         raise CheckpointError(
-            f"the weights in {folder} do not fit its {CONFIG}: "
-            f"{', '.join(sorted(faults)[:NAMED_AT_MOST])}{more}; fetch the checkpoint again"
+            f"the weights in {folder} do not fit its {CONFIG}: {_shortened(faults)}; "
+            "fetch the checkpoint again"
         )
-    module.load_state_dict(state, assign=True)
+    files = sorted({tensor.file for tensor in stored.tensors.values()})
+    return chain.from_iterable(_read(path, device) for path in files)
+
+
+def _read(path: Path, device: torch.device | str) -> Iterator[tuple[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            for name in file.keys():  # noqa: SIM118 - not a mapping
+                yield name, file.get_tensor(name)
+    except SafetensorError as error:
+        raise damaged(path, str(error)) from error
+
+
+def _shortened(faults: Sequence[str]) -> str:
+    more = f" and {len(faults) - NAMED_AT_MOST} more" if len(faults) > NAMED_AT_MOST else ""
+    return "; ".join(faults[:NAMED_AT_MOST]) + more
+
+
+def _assign(
+    module: nn.Module, tensors: Iterator[tuple[str, Tensor]], dtype: torch.dtype | None
+) -> None:
+    """Give the module these tensors without copying them."""
+    module.load_state_dict({n: t.to(dtype) for n, t in tensors}, assign=True)
 
 
 def _save(state: dict[str, Tensor], config: dict[str, Any], folder: Path) -> None:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from layerctl_model.checkpoint import load_flow, load_transformer, load_vae
+from layerctl_model.checkpoint import (
+    empty_transformer,
+    load_flow,
+    load_transformer,
+    load_vae,
+    transformer_tensors,
+)
 from layerctl_model.flow import Flow, Guidance, Text
+from layerctl_model.folder import CheckpointError
 from layerctl_model.functional import Grid, pack_latents, unpack_latents
-from layerctl_model.settings import Profile, Settings, bucket_size, read_profile
+from layerctl_model.inventory import mismatches
+from layerctl_model.lora import Lora
+from layerctl_model.modulation import Modulations
+from layerctl_model.placement import place
+from layerctl_model.plans import Plan
+from layerctl_model.settings import SIDE_MULTIPLE, Profile, Settings, read_profile
 from layerctl_model.transformer import VLDMMDiT
 from layerctl_model.vae import RGBAVae
 
@@ -28,6 +39,7 @@ class Decomposer:
     transformer: VLDMMDiT
     flow: Flow
     profile: Profile
+    modulations: Modulations | None = None
 
     @torch.inference_mode()
     def decompose(
@@ -41,7 +53,7 @@ class Decomposer:
         """Split a picture into layers: (4, H, W) -> (N, 4, h, w), bottom first, in [0, 1].
 
         Args:
-            picture: Straight-alpha RGBA in [0, 1]; resized unless it has its bucket's size.
+            picture: Straight-alpha RGBA in [0, 1], at its `bucket_size`.
             settings: The checkpoint's own if not given.
             positive: What the picture shows, embedded; not for checkpoints without text.
             negative: What to steer away from; without it there is no guidance.
@@ -51,12 +63,17 @@ class Decomposer:
             Layers at the bucket's size, fp32 on the CPU. The same seed gives the same layers.
 
         Raises:
-            ValueError: The checkpoint wants a prompt and got none.
+            ValueError: The picture has no bucket's size, or the checkpoint wants a prompt and got
+                none.
+            torch.OutOfMemoryError: The device is too small; load under a smaller plan.
         """
         settings = settings or self.profile.settings
         text = positive or self._no_text()
-        condition = self._condition(picture, settings.resolution)
+        condition = self._condition(picture)
         rows, cols = condition.shape[3] // 2, condition.shape[4] // 2
+        if self.modulations is not None:
+            sigmas = self.flow.sigmas(settings.steps, rows * cols)[:-1]
+            self.modulations.schedule(self.flow.times(sigmas, condition.dtype))
         steps = self.flow.denoise(
             self.transformer,
             pack_latents(self._noise(condition, settings)),
@@ -70,14 +87,12 @@ class Decomposer:
                 on_step(done, settings.steps)
         return self._layers(tokens, (settings.layers + 1, rows, cols))
 
-    def _condition(self, picture: Tensor, resolution: int) -> Tensor:
+    def _condition(self, picture: Tensor) -> Tensor:
         """(4, H, W) in [0, 1] -> normalised latents (1, 1, 16, h, w)."""
-        picture = picture[None]
-        size = bucket_size(picture.shape[2], picture.shape[3], resolution)
-        if picture.shape[2:] != size:
-            picture = F.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
-        weight = self.transformer.proj_out.weight
-        latents = self.vae.encode((2 * picture - 1).to(weight))
+        # A bucket's own bucket may be another one, so all that can be asked is its grid.
+        if any(side % SIDE_MULTIPLE for side in picture.shape[1:]):
+            raise ValueError(f"{tuple(picture.shape[1:])} is no bucket: resize the picture to one")
+        latents = self.vae.encode((2 * picture[None] - 1).to(self.transformer.proj_out.weight))
         return self.vae.normalise(latents)[:, None]
 
     def _noise(self, condition: Tensor, settings: Settings) -> Tensor:
@@ -99,12 +114,16 @@ class Decomposer:
         """(1, (N + 1) * S, 64) -> (N, 4, H, W); the first frame is the composite and dropped."""
         latents = self.vae.denormalise(unpack_latents(tokens, grid)[0, 1:])
         # One layer after another: the decoder's inner pictures are what needs memory here.
-        layers = torch.cat([self.vae.decode(layer) for layer in latents.chunk(len(latents))])
-        return (layers.float().clamp(-1, 1).cpu() + 1) / 2
+        layers = torch.cat([self.vae.decode(layer).cpu() for layer in latents.chunk(len(latents))])
+        return (layers.float().clamp(-1, 1) + 1) / 2
 
 
 def load(
-    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+    folder: Path,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    plan: Plan | None = None,
+    loras: Sequence[Lora] = (),
 ) -> Decomposer:
     """A checkpoint folder as a decomposer.
 
@@ -112,13 +131,19 @@ def load(
         folder: In the layout of diffusers, perhaps with a `layerctl.json`.
         device: Where to compute.
         dtype: In which precision; bf16 halves memory.
+        plan: Where the transformer's weights go; all of them on the device if not given.
+        loras: What is merged into the transformer.
 
     Raises:
         CheckpointError: A file is missing or damaged, or the files do not fit each other.
     """
-    return Decomposer(
-        load_vae(folder, device, dtype),
-        load_transformer(folder, device, dtype),
-        load_flow(folder),
-        read_profile(folder),
-    )
+    for fault in mismatches(folder):
+        raise CheckpointError(fault)
+    vae, flow, profile = load_vae(folder, device, dtype), load_flow(folder), read_profile(folder)
+    if plan is None:
+        return Decomposer(vae, load_transformer(folder, device, dtype, loras), flow, profile)
+    transformer = empty_transformer(folder).to(dtype)
+    # Read on the CPU whatever the device, so that LoRAs are merged to the same bits in every plan.
+    tensors = transformer_tensors(folder, "cpu", loras)
+    modulations = place(transformer, tensors, plan, torch.device(device))
+    return Decomposer(vae, transformer, flow, profile, modulations)

@@ -100,6 +100,10 @@ class Flow:
             sigmas = 1 - (1 - sigmas) / ((1 - sigmas[-1]) / (1 - self.shift_terminal))
         return torch.cat([sigmas, sigmas.new_zeros(1)])
 
+    def times(self, sigmas: Tensor, dtype: torch.dtype) -> Tensor:
+        """What the network is told of noise levels: rounded where the published model rounds."""
+        return (sigmas * self.num_train_timesteps).to(dtype) / self.num_train_timesteps
+
     def noise(self, latents: Tensor, eps: Tensor, sigma: Tensor) -> Tensor:
         """Go from the data towards the noise: (B, ...), (B, ...), (B,) -> (B, ...)."""
         sigma = sigma.view(-1, *[1] * (latents.ndim - 1)).type_as(latents)
@@ -144,16 +148,17 @@ class Flow:
         """
         x = noise
         sigmas = self.sigmas(steps, condition.shape[1]).to(noise.device)
-        for sigma, next_sigma in pairwise(sigmas):
+        times = self.times(sigmas, noise.dtype)
+        for time, (sigma, next_sigma) in zip(times, pairwise(sigmas), strict=False):
             tokens = torch.cat([x, condition], dim=1)
-            v = self._guided(network, tokens, sigma, guidance, grid)[:, : x.shape[1]]
+            v = self._guided(network, tokens, time, guidance, grid)[:, : x.shape[1]]
             x = self.step(x, v, sigma, next_sigma)
             yield x
 
     def _guided(
-        self, network: Network, tokens: Tensor, sigma: Tensor, guidance: Guidance, grid: Grid
+        self, network: Network, tokens: Tensor, time: Tensor, guidance: Guidance, grid: Grid
     ) -> Tensor:
-        t = sigma.expand(len(tokens))
+        t = time.expand(len(tokens))
         v = network(tokens, guidance.positive.embeds, t, grid, guidance.positive.mask)
         if guidance.negative is None or guidance.scale <= 1:
             return v

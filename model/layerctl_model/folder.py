@@ -10,11 +10,16 @@ from typing import Any
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 SHARD_INDEX = f"{WEIGHTS}.index.json"
+TEXT_WEIGHTS = "model.safetensors"
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class CheckpointError(Exception):
     """A checkpoint cannot be used: one sentence that names the file and says what to do."""
+
+
+class MissingExtra(CheckpointError):  # noqa: N818 - a lack, said as such
+    """A checkpoint needs packages of `layerctl[qwen]` that are not installed."""
 
 
 def existing(path: Path) -> Path:
@@ -58,18 +63,3 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write an object as indented JSON, and the folders it needs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of one network: the only one, or all shards of its index.
-
-    Raises:
-        CheckpointError: One of them is missing, or the index has no list of them.
-    """
-    index = folder / SHARD_INDEX
-    if not index.exists():
-        return [existing(folder / WEIGHTS)]
-    shards = read_json(index).get("weight_map")
-    if not isinstance(shards, dict):
-        raise CheckpointError(f"{index} has no weight_map: fetch the checkpoint again")
-    return [existing(folder / name) for name in sorted(set(shards.values()))]

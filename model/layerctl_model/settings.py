@@ -39,12 +39,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a checkpoint was trained for: usual settings, how many layers, a note on its limits."""
+    """What a checkpoint was trained for: usual settings, how many layers, a note on its limits.
+
+    `reads_alpha` says whether it has seen pictures with alpha; others want them laid on a plain
+    backdrop.
+    """
 
     settings: Settings = Settings()
     fewest_layers: int = 1
     most_layers: int = 16
     needs_text: bool = False
+    reads_alpha: bool = True
     note: str = ""
 
 

@@ -166,15 +166,19 @@ class JointAttention(nn.Module):
         self, img: Tensor, txt: Tensor, rope: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """(B, S, D), (B, T, D) -> (B, S, D), (B, T, D); rope (T + S, D / 2H), mask (B, T + S)."""
-        txt_q, img_q = self._split(self.add_q_proj(txt)), self._split(self.to_q(img))
-        txt_k, img_k = self._split(self.add_k_proj(txt)), self._split(self.to_k(img))
-        txt_v, img_v = self._split(self.add_v_proj(txt)), self._split(self.to_v(img))
-        q = torch.cat([self.norm_added_q(txt_q), self.norm_q(img_q)], dim=1)
-        k = torch.cat([self.norm_added_k(txt_k), self.norm_k(img_k)], dim=1)
-        v = torch.cat([txt_v, img_v], dim=1)
-        joint = attention(apply_rope(q, rope), apply_rope(k, rope), v, mask)
         split = txt.shape[1]
+        # Each stream is turned before the two are joined: the fp32 inside of norm and rope is
+        # what needs memory here, and it is gone before the next is made.
+        txt_q = self._turn(self.norm_added_q, self.add_q_proj(txt), rope[:split])
+        q = torch.cat([txt_q, self._turn(self.norm_q, self.to_q(img), rope[split:])], dim=1)
+        txt_k = self._turn(self.norm_added_k, self.add_k_proj(txt), rope[:split])
+        k = torch.cat([txt_k, self._turn(self.norm_k, self.to_k(img), rope[split:])], dim=1)
+        v = self._split(torch.cat([self.add_v_proj(txt), self.to_v(img)], dim=1))
+        joint = attention(q, k, v, mask)
         return self.to_out[0](joint[:, split:]), self.to_add_out(joint[:, :split])
+
+    def _turn(self, norm: RMSNorm, x: Tensor, rope: Tensor) -> Tensor:
+        return apply_rope(norm(self._split(x)), rope)
 
     def _split(self, x: Tensor) -> Tensor:
         return torch.unflatten(x, -1, (self.heads, -1))  # (B, S, H, D / H)
@@ -226,16 +230,24 @@ class Block(nn.Module):
         return img, txt
 
 
+class SiluLinear(nn.Linear):
+    """A linear layer after a SiLU, under one name."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C) -> (B, D)."""
+        return super().forward(F.silu(x))
+
+
 class AdaptiveNorm(nn.Module):
     """The last layer norm; scale comes before shift here, unlike in the blocks."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(width, 2 * width)
+        self.linear = SiluLinear(width, 2 * width)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """(B, S, D), (B, D) -> (B, S, D)."""
-        scale, shift = self.linear(F.silu(time))[:, None].chunk(2, dim=-1)
+        scale, shift = self.linear(time)[:, None].chunk(2, dim=-1)
         return modulate(x, shift, scale)
 
 

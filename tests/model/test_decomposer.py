@@ -155,13 +155,19 @@ def test_the_same_seed_gives_the_same_layers_and_another_gives_others(checkpoint
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_any_picture_becomes_layers_of_its_bucket(checkpoint, dtype):
-    picture = torch.rand(4, 75, 201)
+def test_any_bucket_becomes_layers_of_its_size(checkpoint, dtype):
+    size = bucket_size(75, 201, 64)
+    picture = torch.rand(4, *size)
     layers = load(checkpoint, dtype=dtype).decompose(picture, Settings(3, 2, resolution=64))
-    assert layers.shape == (3, 4, *bucket_size(75, 201, 64))
+    assert layers.shape == (3, 4, *size)
     assert layers.dtype == torch.float32
     assert layers.min() >= 0
     assert layers.max() <= 1
+
+
+def test_a_picture_of_no_bucket_s_size_is_refused(checkpoint):
+    with pytest.raises(ValueError, match=r"\(75, 201\) is no bucket"):
+        load(checkpoint).decompose(torch.rand(4, 75, 201), Settings(resolution=64))
 
 
 def test_every_step_is_told(checkpoint):

@@ -87,5 +87,14 @@ def test_denoising_tells_of_every_step_and_leaves_the_condition_alone():
     frames = list(flow.denoise(network, noise, condition, guidance, (4, 2, 2), 5))
     assert len(frames) == len(seen) == 5
     assert all(torch.equal(last, condition) for last, _, _ in seen)
-    assert [t for _, t, _ in seen] == flow.sigmas(5, 4)[:-1].tolist()
+    times = flow.times(flow.sigmas(5, 4)[:-1], torch.float32)
+    assert [t for _, t, _ in seen] == times.tolist()
     torch.testing.assert_close(frames[-1], noise - 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_network_is_told_times_as_rounded_as_the_reference_tells_them(dtype):
+    scheduler = reference_scheduler()
+    scheduler.set_timesteps(sigmas=np.linspace(1, 0, 51)[:-1], mu=1.5)
+    reference = scheduler.timesteps.to(dtype) / 1000
+    assert torch.equal(Flow().times(scheduler.sigmas[:-1], dtype), reference)

@@ -7,6 +7,8 @@ from diffusers import (
     QwenImageTransformer2DModel,
 )
 
+from layerctl_model.checkpoint import save_index
+
 TEXT_WIDTH = 24
 VIDEO = (False, True, True)
 PICTURES = (False, False, False)
@@ -62,3 +64,12 @@ def reference_checkpoint(folder, seed, temporal=VIDEO):
     transformer.save_pretrained(folder / "transformer")
     reference_scheduler().save_pretrained(folder / "scheduler")
     return vae, transformer
+
+
+def sharded_checkpoint(folder, seed):
+    """Save a whole checkpoint without text, each network in several files and an index."""
+    reference_vae(seed).save_pretrained(folder / "vae", max_shard_size="60KB")
+    reference_transformer(seed).save_pretrained(folder / "transformer", max_shard_size="20KB")
+    reference_scheduler().save_pretrained(folder / "scheduler")
+    save_index(folder)
+    return folder
