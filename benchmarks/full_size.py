@@ -2,12 +2,13 @@
 
     PYTHONPATH=model python benchmarks/full_size.py
     PYTHONPATH=model python benchmarks/full_size.py --scale tiny --device cpu
+    PYTHONPATH=model python benchmarks/full_size.py --plans
     PYTHONPATH=model python benchmarks/full_size.py --write FOLDER
 
 runs every plan that fits, exact and in 8 bits, with guidance, at each resolution; then the plan
 that a smaller card would get, with PyTorch held to that much memory. What the weights are decides
 what a picture shows, not how long it takes: no checkpoint is needed. `--write` makes one, a shard
-a block, to measure loading with.
+a block, to measure loading with; `--plans` runs nothing and prints the bytes of every plan.
 """
 
 from __future__ import annotations
@@ -68,6 +69,9 @@ HEAD = """
 | pixels | plan | GB needed | GB at most | s a schedule | s a step | s a picture of 50 steps |
 |---:|---|---:|---:|---:|---:|---:|"""
 
+PLANS_HEAD = """| plan | pixels | on the device, GB | pinned on the host, GB |
+|---|---:|---:|---:|"""
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -95,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--card", type=float, default=24, help="GiB of the smaller card")
+    parser.add_argument("--plans", action="store_true", help="only print the bytes of plans")
     parser.add_argument("--write", type=Path, metavar="FOLDER", help="only write a checkpoint")
     options = parser.parse_args(arguments)
     if options.write:
@@ -103,6 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     with TemporaryDirectory() as folder:
         write_configs(Path(folder), options.scale)
+        if options.plans:
+            print_plans(Path(folder), options)
+            return
         print(machine(options.device), HEAD, sep="\n")
         for resolution in options.resolutions:
             settings = Settings(options.layers, options.steps, resolution=resolution)
@@ -110,6 +118,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 bench = Bench(Path(folder), settings, options.device, quantized=quantized)
                 bench.run_all()
                 bench.run_within(int(options.card * GIB))
+
+
+def print_plans(folder: Path, options: argparse.Namespace) -> None:
+    """Print the bytes of each kind of plan at its least, and of what a smaller card would get."""
+    print(PLANS_HEAD)
+    size = int(options.card * GIB)
+    for quantized in (False, True):
+        for resolution in options.resolutions:
+            settings = Settings(options.layers, STEPS, resolution=resolution)
+            plans = possible(folder, settings, dtype=DTYPE, quantized=quantized)
+            chosen = choose(plans, size, host_free=1 << 50)
+            for plan in dict.fromkeys((*outline(plans), *([chosen] if chosen else []))):
+                where = f", what {options.card:g} GiB get" if plan == chosen else ""
+                print(
+                    f"| {described(plan)}{where} | {resolution} | {plan.device_bytes / 1e9:.1f} | "
+                    f"{plan.host_bytes / 1e9:.1f} |"
+                )
+
+
+def described(plan: Plan) -> str:
+    """A plan in words."""
+    bits = "8 bits" if plan.quantized else "bf16"
+    return f"{bits}, {plan.name}, {plan.resident_blocks} of {plan.blocks} blocks"
 
 
 class Bench:
@@ -143,9 +174,8 @@ class Bench:
         except torch.OutOfMemoryError:
             figures = None
         release()
-        bits = "8 bits" if plan.quantized else "bf16"
-        row = f"| {self.settings.resolution} | {bits}, {plan.name}, {plan.resident_blocks} of "
-        row += f"{plan.blocks} blocks{where} | {plan.device_bytes / 1e9:.2f} | "
+        row = f"| {self.settings.resolution} | {described(plan)}{where} | "
+        row += f"{plan.device_bytes / 1e9:.2f} | "
         if figures is None:
             print(f"{row}out of memory | | | |", flush=True)
             return False

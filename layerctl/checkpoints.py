@@ -1,4 +1,4 @@
-"""Checkpoint folders as files: which one a preset means, whether it is whole, what it weighs."""
+"""Checkpoint folders as files: which one a name means, whether it is whole, what it weighs."""
 
 from __future__ import annotations
 
@@ -7,19 +7,34 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from layerctl import hub
 from layerctl.errors import EnvironmentFault
+from layerctl.hashes import SHA256_DIGITS, sha256_of
 
 if TYPE_CHECKING:
     from layerctl.preset import ModelSection
 
-NETWORKS = ("transformer", "vae")
-"""The folders of a checkpoint that hold weights we run."""
+NETWORKS = {
+    "transformer": "diffusion_pytorch_model.safetensors",
+    "vae": "diffusion_pytorch_model.safetensors",
+    "text_encoder": "model.safetensors",
+}
+"""The parts of a checkpoint that have weights, and what their only file is called."""
 
-WEIGHTS = "diffusion_pytorch_model.safetensors"
+ALIASES = {"qwen": hub.PUBLISHED}
+"""Short names for models of the hub."""
+
+_SHORT = {repository: name for name, repository in ALIASES.items()}
+
+SIZES = {"qwen": "57.7 GB"}
+"""What there is to fetch: 28.85 billion weights of two bytes."""
+
+MODEL_INDEX = "model_index.json"
 LFS_POINTER = b"version https://git-lfs"
 LONGEST_HEADER = 100_000_000
 """Bytes of a safetensors header, by its specification."""
@@ -36,22 +51,97 @@ class Checkpoint:
 
 
 def checkpoint_folder(section: ModelSection) -> Path:
-    """Return the folder of the checkpoint that a preset names.
+    """Return the folder of the checkpoint that a preset names, by files alone.
 
     Raises:
-        EnvironmentFault: It is not on this machine, or has no `model_index.json`.
+        EnvironmentFault: It is not on this machine, only half of it, or no checkpoint.
     """
-    folder = shipped_folder() / section.name
-    if "/" in section.name or not folder.is_dir():
-        folder = Path(section.name)
-    if not folder.is_dir():
-        there = ", ".join(shipped_checkpoints()) or "none is shipped"
+    return find(section.name)
+
+
+def here() -> dict[str, Path]:
+    """Return the checkpoints that have a name on this machine: shipped, or in the hub's cache."""
+    found = {name: shipped_folder() / name for name in shipped_checkpoints()}
+    return found | {_SHORT.get(name, name): path for name, path in hub.repositories().items()}
+
+
+def find(name: str) -> Path:
+    """Return the folder of a checkpoint: shipped, at a path, or in the hub's cache.
+
+    Raises:
+        EnvironmentFault: It is not on this machine, only half of it, or no checkpoint.
+    """
+    folder = next(_places(name), None)
+    if folder is None:
+        raise EnvironmentFault(f"the model '{name}' is not here: {_hint(name)}")
+    if in_hub_cache(folder) and (missing := missing_files(folder)):
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise EnvironmentFault(
-            f"the model '{section.name}' is not here: give a shipped one ({there}) or its folder"
+            f"only half of the model '{name}' is here, {missing[0]}{more} missing: "
+            f"run layerctl models pull {name}"
         )
-    if not (folder / "model_index.json").is_file():
-        raise EnvironmentFault(f"{folder} is no checkpoint: it has no model_index.json")
+    if not (folder / MODEL_INDEX).is_file():
+        raise EnvironmentFault(f"{folder} is no checkpoint: it has no {MODEL_INDEX}")
     return folder
+
+
+def _places(name: str) -> Iterator[Path]:
+    """Yield the folders that a name may mean and that are there, the likeliest first."""
+    if "/" not in name and (shipped_folder() / name).is_dir():
+        yield shipped_folder() / name
+    if name in ALIASES and (cached := hub.snapshot(ALIASES[name])):
+        yield cached
+    if Path(name).is_dir():
+        yield Path(name)
+    if hub.is_repository(name) and (cached := hub.snapshot(name)):
+        yield cached
+
+
+def _hint(name: str) -> str:
+    if (short := _SHORT.get(name, name)) in SIZES:
+        return f"layerctl models pull {short} fetches it ({SIZES[short]})"
+    known = [*shipped_checkpoints(), *ALIASES, *ALIASES.values(), *hub.repositories()]
+    if near := get_close_matches(name, known, 1):
+        return f"did you mean {near[0]}?"
+    if hub.is_repository(name):
+        return f"give the path of its folder, or fetch it with layerctl models pull {name}"
+    return f"give a name ({', '.join([*shipped_checkpoints(), *ALIASES])}) or the path of a folder"
+
+
+def in_hub_cache(folder: Path) -> bool:
+    """Tell whether a folder is a snapshot in the hub's cache."""
+    return folder.parent.name == "snapshots"
+
+
+def missing_files(folder: Path) -> list[str]:
+    """Return the files that a checkpoint's indices name and that are not there."""
+    index = _object(folder / MODEL_INDEX)
+    parts = [part for part, home in index.items() if isinstance(home, list) and any(home)]
+    wanted = [folder / MODEL_INDEX]
+    for part in parts:
+        if part in NETWORKS:
+            wanted += [folder / part / "config.json", *weight_files(folder, part)]
+        else:
+            wanted.append(folder / part)
+    return [str(path.relative_to(folder)) for path in wanted if not path.exists()]
+
+
+def weight_files(folder: Path, part: str) -> list[Path]:
+    """Return the files of a network: those that its index names, or the only one."""
+    only = folder / part / NETWORKS[part]
+    shards = _object(only.with_name(f"{only.name}.index.json")).get("weight_map")
+    if not isinstance(shards, dict):
+        return [only]
+    return [folder / part / name for name in sorted(set(map(str, shards.values())))]
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; an empty one if there is none: the network says why."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def shipped_folder() -> Path:
@@ -64,32 +154,43 @@ def shipped_folder() -> Path:
 
 def shipped_checkpoints() -> tuple[str, ...]:
     """Return the names of the shipped checkpoints."""
-    return tuple(sorted(path.parent.name for path in shipped_folder().glob("*/model_index.json")))
+    return tuple(sorted(path.parent.name for path in shipped_folder().glob(f"*/{MODEL_INDEX}")))
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the files of a checkpoint and of its parts; what is hidden belongs to other tools."""
+    found = [*folder.glob("[!.]*"), *folder.glob("[!.]*/[!.]*")]
+    return sorted(path for path in found if path.is_file())
 
 
 def fingerprint(folder: Path) -> str:
     """Return the sha256, in hex, over names and contents of all files of a checkpoint.
 
+    What the hub's cache calls by its sha256 is taken at its word; other large files are read
+    once, and again when they change.
+
     Raises:
         EnvironmentFault: A file cannot be read.
     """
-    digest = hashlib.sha256()
-    try:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{content}  {path.relative_to(folder).as_posix()}\n".encode())
-    except OSError as error:
-        raise EnvironmentFault(f"{error.filename} cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
+    there = files(folder)
+    known = {
+        path: name for path in there if len(name := hub.blob_hash(path) or "") == SHA256_DIGITS
+    }
+    unknown = [path for path in there if path not in known]
+    known |= dict(zip(unknown, sha256_of(unknown), strict=True))
+    lines = (f"{known[path]}  {path.relative_to(folder).as_posix()}\n" for path in there)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def note(folder: Path) -> str:
     """Return what a checkpoint says it is good for, or "": "note" in its `layerctl.json`."""
-    try:
-        return str(json.loads((folder / "layerctl.json").read_bytes())["note"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return ""
+    return str(_object(folder / "layerctl.json").get("note", ""))
+
+
+def reads_text(folder: Path) -> bool:
+    """Tell whether a checkpoint wants to know what a photo shows."""
+    own = _object(folder / "layerctl.json").get("needs_text")
+    return (folder / "text_encoder").is_dir() if own is None else bool(own)
 
 
 def examine(section: ModelSection) -> Checkpoint:
@@ -98,27 +199,22 @@ def examine(section: ModelSection) -> Checkpoint:
     Raises:
         EnvironmentFault: It is missing, or one of its files is missing or cut short.
     """
-    folder = checkpoint_folder(section)
+    return weigh(section.name, checkpoint_folder(section))
+
+
+def weigh(name: str, folder: Path) -> Checkpoint:
+    """Return what the checkpoint in a folder holds, read from the headers of its files.
+
+    Raises:
+        EnvironmentFault: One of its files is missing or cut short.
+    """
+    parts = [part for part in NETWORKS if part != "text_encoder" or (folder / part).is_dir()]
     tensors = [
-        tensor
-        for network in NETWORKS
-        for path in _weight_files(folder / network)
-        for tensor in _tensors(path)
+        tensor for part in parts for path in weight_files(folder, part) for tensor in _tensors(path)
     ]
     parameters = sum(math.prod(tensor["shape"]) for tensor in tensors)
     size = sum(tensor["data_offsets"][1] - tensor["data_offsets"][0] for tensor in tensors)
-    return Checkpoint(section.name, folder, parameters, size)
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    index = folder / f"{WEIGHTS}.index.json"
-    if not index.is_file():
-        return [folder / WEIGHTS]
-    try:
-        shards = json.loads(index.read_bytes())["weight_map"].values()
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise _damaged(index, "it is no index of shards") from error
-    return [folder / name for name in sorted(set(shards))]
+    return Checkpoint(name, folder, parameters, size)
 
 
 def _tensors(path: Path) -> Iterator[Mapping[str, Any]]:

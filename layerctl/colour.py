@@ -54,6 +54,11 @@ def srgb(pixels: Pixels, icc: bytes) -> Pixels:
     return converted
 
 
+def rgb_profile(icc: bytes | None) -> bytes | None:
+    """Return a profile if it can be used and is one of RGB values, None otherwise."""
+    return icc if icc and _space(icc) == "RGB" else None
+
+
 def match_colour_key(picture: ImageFile) -> None:
     """Bring a PNG's colour key from the file's bit depth to the 8 bits of the pixels.
 

@@ -10,10 +10,10 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from layerctl.errors import EnvironmentFault
 
@@ -107,15 +107,22 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         say(line.rstrip())
 
 
+class Advance(Protocol):
+    """What is called as images are over."""
+
+    def __call__(self, name: str, over: int = 1) -> None:
+        """Show a name, and so many images more as over."""
+
+
 @contextmanager
-def progress(total: int, *, shown: bool = True) -> Iterator[Callable[[str], None]]:
+def progress(total: int, *, shown: bool = True) -> Iterator[Advance]:
     """Show how many of `total` images are over, on a terminal only.
 
     Yields:
         A function to call with the name of each image as it is over.
     """
     if not (shown and _is_terminal(sys.stderr)):
-        yield lambda _: None
+        yield lambda name, over=1: None  # noqa: ARG005 - nobody looks
         return
     from rich.console import Console
     from rich.progress import (
@@ -139,7 +146,7 @@ def progress(total: int, *, shown: bool = True) -> Iterator[Callable[[str], None
     )
     with bar:
         task = bar.add_task("", total=total)
-        yield lambda name: bar.update(task, advance=1, description=one_line(name))
+        yield lambda name, over=1: bar.update(task, advance=over, description=one_line(name))
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

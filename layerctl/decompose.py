@@ -1,110 +1,186 @@
-"""A photo and a preset become a document: the only door to the network."""
+"""A photo and a preset become a document, whatever the network says."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-import cv2
 import numpy as np
-import torch
+from PIL import Image
 
-from layerctl.batch import Decompose
-from layerctl.checkpoints import checkpoint_folder
+from layerctl import fit, network
+from layerctl.checkpoints import fingerprint
 from layerctl.compositing import Floats
 from layerctl.document import Decomposition, Document, Pixels
-from layerctl.errors import EnvironmentFault, UsageError
+from layerctl.errors import EnvironmentFault, ImageError, UsageError
+from layerctl.fit import Runner
 from layerctl.lift import Guess, lift
+from layerctl.network import Profile, Settings, Setup, bucket_size
 from layerctl.photo import Photo
-from layerctl.preset import DecomposeSection, ModelSection, Preset
+from layerctl.preset import DecomposeSection, Preset
+from layerctl.prompt import Prompt
+from layerctl.recursion import apply_rules, parts_by
 from layerctl.roles import assemble, read_guess
-from layerctl_model import CheckpointError, Decomposer, Settings, load
-from layerctl_model.settings import bucket_size
+from layerctl.texts import Texts, Words
 
 LIGHT, DARK = 235, 60
 """Greys that a cut-out is laid on, in levels of 255."""
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+CHOSEN = {"steps", "guidance", "resolution", "normalise_guidance"}
+"""Keys of a preset that beat the checkpoint's own settings."""
+
+TEXT_PARTS = ("text_encoder", "tokenizer", "processor")
+"""The folders of a checkpoint that decide its texts."""
 
 
-def open_decompose(section: ModelSection) -> Decompose:
-    """Return a function that takes photos apart with one checkpoint, loaded now and only once.
-
-    Raises:
-        EnvironmentFault: The checkpoint is missing or damaged, or the device is not there.
-    """
-    folder = checkpoint_folder(section)
-    device = choose_device(section.device)
-    try:
-        decomposer = load(folder, device, choose_dtype(section.dtype, device))
-    except CheckpointError as error:
-        raise EnvironmentFault(str(error)) from error
-    if decomposer.profile.needs_text:
-        raise EnvironmentFault(f"{folder} needs a text encoder, which this version cannot run")
-
-    def decompose(photo: Photo, preset: Preset) -> Decomposition:
-        return take_apart(decomposer, photo, preset)
-
-    return decompose
-
-
-def choose_device(wanted: str) -> torch.device:
-    """Return the device that a preset means; "auto" is the fastest there is.
+def open_model(preset: Preset) -> NetworkModel:
+    """Return the model that a preset names; its weights are read when they are needed.
 
     Raises:
-        EnvironmentFault: It is not there.
+        EnvironmentFault: The checkpoint or a LoRA is missing or damaged, the device is not there,
+            or no plan that the preset allows fits.
+        UsageError: The checkpoint was not made for what the preset asks.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if wanted == "auto":
-        return torch.device(next((name for name, found in there.items() if found), "cpu"))
-    if not there.get(wanted, True):
-        raise EnvironmentFault(f"this machine has no {wanted} device; use --device cpu")
-    return torch.device(wanted)
+    setup = network.set_up(preset.model)
+    if faults := network.checkpoint_faults(setup.folder):
+        more = f" ({len(faults) - 1} more: layerctl models check {preset.model.name})"
+        raise EnvironmentFault(faults[0] + (more if len(faults) > 1 else ""))
+    network.require_loras(setup)
+    profile = network.profile(setup)
+    plans = fit.allowed_plans(setup, largest(preset, profile), preset.model)
+    plan = fit.require_plan(plans, fit.room(setup.device), preset.model.name)
+    runner = Runner(setup, plans, plan)
+    return NetworkModel(profile, runner, open_texts(setup, runner) if profile.needs_text else None)
 
 
-def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """Return the precision that a preset means; "auto" is exact on a CPU and small on a GPU."""
-    automatic = torch.float32 if device.type == "cpu" else torch.bfloat16
-    return DTYPES.get(wanted, automatic)
+def open_texts(setup: Setup, runner: Runner) -> Texts:
+    """Return the texts of a checkpoint, whose encoder is never open beside the rest of it."""
+
+    def open_encoder() -> network.Encoder:
+        runner.close()
+        return network.Encoder(setup)
+
+    parts = (fingerprint(setup.folder / part) for part in TEXT_PARTS)
+    identity = (network.TEXT_VERSION, setup.device, setup.dtype, *parts)
+    return Texts(open_encoder, "\n".join(identity))
 
 
-def take_apart(decomposer: Decomposer, photo: Photo, preset: Preset) -> Decomposition:
-    """Return the photo as a document, with the seconds that the model and the lift took."""
-    seconds: dict[str, float] = {}
-    with _timed(seconds, "model"):
-        settings = resolve(preset.decompose, decomposer)
-        layers = run_model(decomposer, photo, settings)
-    with _timed(seconds, "lift"):
-        document = raise_layers(photo, layers, preset)
-    return Decomposition(document, seconds)
+class NetworkModel:
+    """A checkpoint that takes photos apart, one at a time."""
+
+    def __init__(self, profile: Profile, runner: Runner, texts: Texts | None) -> None:
+        """Wire what the checkpoint wants, what runs it and, if it reads texts, those."""
+        self._profile = profile
+        self._runner = runner
+        self._texts = texts
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether it wants to know what a photo shows."""
+        return self._texts is not None
+
+    def prepare(self, photos: Iterable[Photo | Prompt], preset: Preset) -> None:
+        """Read the words of all photos; nothing is drawn from them if no text is read.
+
+        Raises:
+            EnvironmentFault: The text encoder cannot be opened, or has too little memory.
+        """
+        if self._texts:
+            section = preset.decompose
+            subjects = self._subjects(photos, resolve(section, self._profile).resolution)
+            self._texts.read(subjects, section.caption_language, section.negative_prompt)
+
+    def decompose(
+        self, photo: Photo, preset: Preset, prompt: Prompt | None = None
+    ) -> Decomposition:
+        """Return the photo as a document, with the seconds that the model and the lift took.
+
+        Raises:
+            EnvironmentFault: The checkpoint is damaged, or memory ran out under every plan.
+            ImageError: The photo could not be captioned.
+            UsageError: The checkpoint was not made for so many layers.
+        """
+        settings = resolve(preset.decompose, self._profile)
+        picture = self._seen(photo, settings.resolution)
+        words = self._words(picture, preset.decompose, prompt)
+        notes = self._runner.open()
+        seconds: dict[str, float] = {}
+        with _timed(seconds, "model"):
+            texts = (words.positive, words.negative) if words else ()
+            layers, more = self._runner.run(lambda n: n.make_layers(picture, settings, *texts))
+        with _timed(seconds, "lift"):
+            document = raise_layers(photo, layers, preset)
+        said = words.prompt if words else None
+        if preset.recurse.rules:
+            with _timed(seconds, "recurse"):
+                parts = parts_by(self, preset, said)
+                document = apply_rules(document, preset.recurse.rules, parts)
+        return Decomposition(document, seconds, said, notes + more)
+
+    def _subjects(
+        self, photos: Iterable[Photo | Prompt], resolution: int
+    ) -> Iterator[Pixels | str]:
+        for one in photos:
+            # What cannot be shrunk fails again, and is told of, when its turn comes.
+            with suppress(Exception):
+                yield one.text if isinstance(one, Prompt) else self._seen(one, resolution)
+
+    def _words(
+        self, picture: Pixels, section: DecomposeSection, prompt: Prompt | None
+    ) -> Words | None:
+        if self._texts is None:
+            return None
+        language, negative = section.caption_language, section.negative_prompt
+        found = self._texts.words(picture, prompt, language, negative)
+        if found is None:
+            # It was not there, or was another one, when the others were read.
+            self._texts.read([prompt.text if prompt else picture], language, negative)
+            found = self._texts.words(picture, prompt, language, negative)
+        if found is None:
+            raise ImageError("its text was removed from the cache while it was read")
+        return found
+
+    def _seen(self, photo: Photo, resolution: int) -> Pixels:
+        return shrunk(photo, resolution, with_alpha=self._profile.reads_alpha)
 
 
-def resolve(section: DecomposeSection, decomposer: Decomposer) -> Settings:
+def resolve(section: DecomposeSection, profile: Profile) -> Settings:
     """Return the settings of one run: the preset's, and the checkpoint's where it is silent.
 
     Raises:
         UsageError: The checkpoint was not made for so many layers.
     """
-    profile = decomposer.profile
     layers = profile.most_layers if section.layers == "auto" else section.layers
     if not profile.fewest_layers <= layers <= profile.most_layers:
         raise UsageError(
             f"this model makes {profile.fewest_layers} to {profile.most_layers} layers, "
             f"not {layers}; change --layers"
         )
-    chosen = section.model_dump(include={"steps", "guidance", "resolution"}, exclude_none=True)
+    chosen = section.model_dump(include=CHOSEN, exclude_none=True)
     return replace(profile.settings, layers=layers, seed=section.seed, **chosen)
 
 
-def run_model(decomposer: Decomposer, photo: Photo, settings: Settings) -> Floats:
-    """Return the model's layers: (N, h, w, 4) straight RGBA in [0, 1], bottom first."""
-    size = bucket_size(photo.height, photo.width, settings.resolution)[::-1]
-    seen = cv2.resize(on_plain(photo.srgb()), size, interpolation=cv2.INTER_AREA)
-    picture = torch.from_numpy(seen).permute(2, 0, 1).float() / 255
-    layers = decomposer.decompose(picture, settings)
-    return np.ascontiguousarray(layers.permute(0, 2, 3, 1).numpy())
+def largest(preset: Preset, profile: Profile) -> Settings:
+    """Return the settings of what asks for the most layers: of photos, or of a rule for layers.
+
+    Raises:
+        UsageError: The checkpoint was not made for so many.
+    """
+    counts = (preset.decompose.layers, *(rule.layers for rule in preset.recurse.rules))
+    sections = (preset.decompose.model_copy(update={"layers": count}) for count in counts)
+    return max((resolve(one, profile) for one in sections), key=lambda settings: settings.layers)
+
+
+def shrunk(photo: Photo, resolution: int, *, with_alpha: bool) -> Pixels:
+    """Return the photo as the network sees it: (h, w, 4) straight RGBA in sRGB, in its bucket.
+
+    The filter is that of the published pipeline. Without alpha, a cut-out is laid on grey.
+    """
+    size = bucket_size(photo.height, photo.width, resolution)[::-1]
+    pixels = photo.srgb() if with_alpha else on_plain(photo.srgb())
+    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
 
 def on_plain(pixels: Pixels) -> Pixels:

@@ -9,8 +9,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl.address import find
 from layerctl.compositing import Floats, bands, over, straight
-from layerctl.errors import DocumentError
+from layerctl.prompt import Prompt
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Blend: TypeAlias = Literal["normal", "multiply"]
@@ -92,21 +93,13 @@ class Document:
                 yield number, node
 
     def at(self, address: str) -> Node:
-        """Return the layer or group with that number ("2/1") or, failing that, that name.
+        """Return the layer or group with that number ("2/1"), path of names or name.
 
         Raises:
-            DocumentError: Nothing has it, or several layers share the name.
+            DocumentError: Nothing is called so, or several are; the sentence lists them.
         """
-        nodes = list(numbered(self.children))
-        found = [n for number, n in nodes if number == address] or [
-            n for _, n in nodes if n.name == address
-        ]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise DocumentError(f"{len(found)} layers are called '{address}'; give the number")
-        numbers = ", ".join(number for number, _ in nodes)
-        raise DocumentError(f"there is no layer '{address}'; there are {numbers}")
+        nodes = dict(numbered(self.children))
+        return nodes[find(address, {number: node.name for number, node in nodes.items()})]
 
 
 def numbered(children: tuple[Node, ...], prefix: str = "") -> Iterator[tuple[str, Node]]:
@@ -153,10 +146,16 @@ def _paint_isolated(canvas: Floats, top: int, group: Group) -> None:
 
 @dataclass(frozen=True)
 class Decomposition:
-    """A photo taken apart, and the seconds each stage took."""
+    """A photo taken apart, and the seconds each stage took.
+
+    `prompt` is the text that the network read, None if it reads none; `notes` are sentences about
+    how it went that the user should see.
+    """
 
     document: Document
     seconds: Mapping[str, float]
+    prompt: Prompt | None = None
+    notes: tuple[str, ...] = ()
 
 
 def trimmed(layer: Layer) -> Layer:

@@ -6,6 +6,7 @@ LayerctlError
 +-- ImageError        1   one input cannot be used; the others go on
 +-- DocumentError     1   one layered file cannot be used; the others go on
 +-- EnvironmentFault  3   model missing or damaged, does not fit, output not writable
+|   +-- OutOfMemory   3   the device has no room left for what was begun
 +-- Busy             75   another run holds the output folder
 """
 
@@ -59,6 +60,10 @@ class EnvironmentFault(LayerctlError):  # noqa: N818 - a fault of the machine, n
     """This machine cannot do it now: a missing model, too little memory, a read-only folder."""
 
     exit_code = ExitCode.ENVIRONMENT
+
+
+class OutOfMemory(EnvironmentFault):
+    """The device has no room left for what was begun; with less in it, it may go."""
 
 
 class Busy(LayerctlError):  # noqa: N818 - a state of the folder

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
-import subprocess
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
 MEMINFO = Path("/proc/meminfo")
-
-QUERY = ("--query-gpu=memory.total,memory.free", "--format=csv,noheader,nounits")
-MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -45,30 +40,42 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def memory(device: str) -> Memory:
-    """Return the memory of a device: that of the first NVIDIA GPU for "cuda", else the machine's.
+def gigabytes(size: float) -> str:
+    """Return a number of bytes as people say it: "23.50 GB"."""
+    return f"{size / 1e9:,.2f} GB"
 
-    A container's limit counts where it is lower.
-    """
-    if device == "cuda" and (found := _gpu_memory()):
-        return found
+
+def memory() -> Memory:
+    """Return the machine's memory; a container's limit counts where it is lower."""
     fields = _meminfo()
     total = fields.get("MemTotal") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     free = fields.get("MemAvailable", total)
     limit = _number(CGROUP / "memory.max")
     if limit is None or limit >= total:
         return Memory(total, free)
-    return Memory(limit, min(free, max(limit - (_number(CGROUP / "memory.current") or 0), 0)))
+    return Memory(limit, min(free, max(limit - _used(), 0)))
+
+
+def _used() -> int:
+    """Return the bytes that a container uses and cannot give back: copies of files it can."""
+    copies = _fields(CGROUP / "memory.stat")
+    reclaimable = copies.get("active_file", 0) + copies.get("inactive_file", 0)
+    return max((_number(CGROUP / "memory.current") or 0) - reclaimable, 0)
 
 
 def _meminfo() -> dict[str, int]:
     """Return the bytes that Linux says there are, nothing elsewhere."""
+    return {name: number * 1024 for name, number in _fields(MEMINFO).items()}
+
+
+def _fields(path: Path) -> dict[str, int]:
+    """Return the numbers in a file of lines such as "MemTotal: 8000 kB"; none without a file."""
     try:
-        lines = MEMINFO.read_text(encoding="ascii").splitlines()
-    except OSError:
+        lines = path.read_text(encoding="ascii").splitlines()
+        words = (line.split() for line in lines)
+        return {name.rstrip(":"): int(number) for name, number, *_ in words}
+    except (OSError, ValueError):
         return {}
-    words = (line.split() for line in lines)
-    return {name.rstrip(":"): int(amount) * 1024 for name, amount, *_ in words}
 
 
 def _number(path: Path) -> int | None:
@@ -76,18 +83,4 @@ def _number(path: Path) -> int | None:
     try:
         return int(path.read_text(encoding="ascii"))
     except (OSError, ValueError):
-        return None
-
-
-def _gpu_memory() -> Memory | None:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return None
-    try:
-        answer = subprocess.run(  # noqa: S603 - a fixed command
-            [program, *QUERY], capture_output=True, text=True, check=True, timeout=20
-        )
-        total, free = answer.stdout.splitlines()[0].split(",")
-        return Memory(int(total) * MEBIBYTE, int(free) * MEBIBYTE)
-    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
         return None

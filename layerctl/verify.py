@@ -13,7 +13,7 @@ from layerctl.batch import receipt as receipts
 from layerctl.batch.plan import RECEIPT_ENDING
 from layerctl.batch.receipt import File, Receipt
 from layerctl.compositing import Floats, bands
-from layerctl.document import Pixels
+from layerctl.document import Group, Pixels
 from layerctl.errors import DocumentError, LayerctlError, UsageError
 from layerctl.formats import FORMATS, psd
 from layerctl.formats.psd_layers import BROKEN
@@ -24,6 +24,9 @@ OWN_LIMIT = 1
 
 READER_LIMIT = 2
 """Levels of 255 that another reader's own rounding may add up to."""
+
+GROUP_LIMIT = 1
+"""Levels of 255 that a group may be off the layer that it stands for."""
 
 KINDS = {".psd": "psd", ".psb": "psd", ".pptx": "pptx", ".png": "png"}
 
@@ -160,11 +163,13 @@ def _reference(receipt: Receipt, documents: Mapping[str, Path], photos: Photos |
 def _deviations(documents: Mapping[str, Path], reference: Pixels) -> Iterator[Deviation]:
     # psd-tools writes and reads a PSB, but composes none of more than a PSD's sides.
     for kind, path in documents.items():
-        worst, off = difference(FORMATS[kind].read(path).flatten(), reference)
-        yield Deviation(kind, worst, off, OWN_LIMIT)
+        document = FORMATS[kind].read(path)
+        more = GROUP_LIMIT if any(isinstance(node, Group) for node in document.children) else 0
+        worst, off = difference(document.flatten(), reference)
+        yield Deviation(kind, worst, off, OWN_LIMIT + more)
         if kind == "psd" and max(reference.shape) <= psd.PSD_SIDE:
             worst, off = difference(_by_psd_tools(path), reference)
-            yield Deviation("psd by psd-tools", worst, off, READER_LIMIT)
+            yield Deviation("psd by psd-tools", worst, off, READER_LIMIT + more)
 
 
 def _by_psd_tools(path: Path) -> Pixels:

@@ -13,11 +13,26 @@ def pytest_configure():
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory):
+    """A cache folder that is nobody's, for whatever a test starts."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder / "layerctl"
+
+
 @dataclass(frozen=True)
 class Answer:
     code: int
     out: str
     err: str
+
+    def sentences(self):
+        """What was wrong with this machine, line by line."""
+        assert self.code == 3
+        lines = self.err.splitlines()
+        assert all(line.startswith("layerctl: ") for line in lines)
+        return [line.removeprefix("layerctl: ") for line in lines]
 
 
 @pytest.fixture

@@ -9,32 +9,37 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 TOOL = """
-errors compositing
-document
-signature integrity colour
-photo
+errors compositing cache machine
+document signature integrity colour address prompt
+photo hashes hub
+preset.section
+preset.recursion
 preset.sections preset.settings
 preset.wording
 preset.resolution
 preset.listing preset
-checkpoints machine
-matting
+checkpoints download
+network
+matting texts fit
 lift
-roles
-formats.sheet formats.psd_records formats.psd_layers
-formats.png formats.pptx formats.psd
+roles split
+formats.sheet formats.psd_bytes formats.psd_records formats.psd_parts
+formats.psd_layout formats.psd_tree formats.psd_layers
+formats.png formats.pptx formats.psd formats.psd_surgery
 formats
 batch.receipt batch.lock
 batch.plan
 batch
+recursion
 batch.outcome batch.publish
-batch.stages
+batch.stages batch.amendment
 batch.pipeline
 batch.run
 decompose verify
+recurse
 console
 cli.flags
-cli.decompose cli.doctor cli.inspect cli.presets cli.verify
+cli.decompose cli.doctor cli.inspect cli.models cli.presets cli.recurse cli.verify
 cli
 __main__
 """
@@ -52,8 +57,9 @@ decomposer
 """
 
 DOORS = {
-    "torch": {"decompose"},
-    "layerctl_model": {"decompose"},
+    "torch": {"network"},
+    "layerctl_model": {"network"},
+    "huggingface_hub": {"download"},
     "rich": {"console"},
     "yaml": {"preset.settings", "preset.listing"},
     "psd_tools": {"formats.psd", "formats.psd_layers", "formats.psd_records", "verify"},

@@ -1,46 +1,63 @@
 """A photo and a preset become a document, whatever the network says."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
-import torch
-from PIL import ImageCms
+from PIL import Image, ImageCms
 
-from layerctl.decompose import choose_device, choose_dtype, open_decompose, take_apart
+from layerctl import decompose
+from layerctl.checkpoints import shipped_folder
+from layerctl.decompose import NetworkModel, open_model
+from layerctl.document import Group
 from layerctl.errors import EnvironmentFault, UsageError
+from layerctl.network import Profile, Settings
 from layerctl.photo import Photo
-from layerctl.preset import ModelSection, Preset, load_preset
-from layerctl_model import Profile, Settings
+from layerctl.preset import Preset, load_preset
+from layerctl.prompt import Prompt
+from layerctl.texts import Texts
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-PROFILE = Profile(Settings(resolution=128, steps=3), fewest_layers=2, most_layers=6)
+PROFILE = Profile(
+    Settings(resolution=128, steps=3), fewest_layers=2, most_layers=6, reads_alpha=False
+)
 
 
-class FakeDecomposer:
-    """Sees a disc in the middle, with a shadow, and remembers what it was asked."""
+class Disc:
+    """A network that sees a disc in the middle, with a shadow, and remembers what it was asked."""
 
-    profile = PROFILE
+    def open(self):
+        return ()
 
-    def decompose(self, picture, settings):
-        self.picture, self.settings = picture, settings
-        _, height, width = picture.shape
+    def run(self, work):
+        return work(self), ()
+
+    def make_layers(self, picture, settings, *texts):
+        self.picture, self.settings, self.texts = picture, settings, texts
+        height, width, _ = picture.shape
         rows, columns = np.mgrid[:height, :width]
         disc = np.hypot(rows - height / 2, columns - width / 2) < height / 4
-        layers = torch.zeros(settings.layers, 4, height, width)
+        layers = np.zeros((settings.layers, height, width, 4), np.float32)
         layers[0] = 1
-        layers[0, :3] = picture[:3, :1, :1]
+        layers[0, ..., :3] = picture[:1, :1, :3] / 255
         if settings.layers > 2:
-            layers[1, 3] = 0.5 * torch.from_numpy(cv2.GaussianBlur(np.float32(disc), (0, 0), 9))
-        layers[2 if settings.layers > 2 else 1] = torch.cat([picture[:3], torch.tensor(disc)[None]])
+            layers[1, ..., 3] = 0.5 * cv2.GaussianBlur(np.float32(disc), (0, 0), 9)
+        product = layers[2 if settings.layers > 2 else 1]
+        product[..., :3], product[..., 3] = picture[..., :3] / 255, disc
         return layers
 
 
-class RandomDecomposer(FakeDecomposer):
-    """Says nothing sensible at all."""
+class Noise(Disc):
+    """A network that says nothing sensible at all."""
 
-    def decompose(self, picture, settings):
-        generator = torch.Generator().manual_seed(settings.seed)
-        return torch.rand(settings.layers, 4, *picture.shape[1:], generator=generator)
+    def make_layers(self, picture, settings, *_):
+        chance = np.random.default_rng(settings.seed)
+        return chance.random((settings.layers, *picture.shape), np.float32)
+
+
+def take_apart(network, photo, preset, profile=PROFILE):
+    return NetworkModel(profile, network, None).decompose(photo, preset)
 
 
 @pytest.fixture
@@ -58,7 +75,7 @@ def preset(**keys) -> Preset:
     return load_preset("default", {key.replace("__", "."): value for key, value in keys.items()})
 
 
-@pytest.mark.parametrize("network", [FakeDecomposer, RandomDecomposer])
+@pytest.mark.parametrize("network", [Disc, Noise])
 @pytest.mark.parametrize("layers", [2, 3, 6])
 @pytest.mark.parametrize("edges", ["photo", "model"])
 def test_the_document_shows_the_photo_whatever_the_network_says(photo, network, layers, edges):
@@ -68,13 +85,43 @@ def test_the_document_shows_the_photo_whatever_the_network_says(photo, network, 
     assert np.abs(document.flatten().astype(int) - photo.pixels).max() <= 1
 
 
+class Halves(Disc):
+    """A network that, of what is cut out, says that its right half is another thing."""
+
+    def make_layers(self, picture, settings, *texts):
+        self.asked = [*getattr(self, "asked", ()), settings.layers]
+        if len(self.asked) == 1:
+            return super().make_layers(picture, settings, *texts)
+        layers = np.repeat(picture[None] / np.float32(255), 2, axis=0)
+        layers[0, ..., 3] = 1
+        layers[1, :, : picture.shape[1] // 2, 3] = 0
+        layers[1, ..., 3] *= (picture[..., :3].std(axis=-1) > 20).astype(np.float32)
+        return layers
+
+
+def test_a_rule_of_the_preset_splits_a_layer_by_the_same_network(photo):
+    network = Halves()
+    rule = {"layer": "product", "layers": 2}
+    chosen = preset(decompose__layers=3, recurse__rules=[rule])
+    taken = take_apart(network, photo, chosen)
+    assert network.asked == [3, 2]
+    assert [type(node) for node in taken.document.children].count(Group) == 1
+    assert "recurse" in taken.seconds
+    assert np.abs(taken.document.flatten().astype(int) - photo.pixels).max() <= 1
+
+
+def test_a_rule_that_asks_for_too_many_layers_is_refused_before_anything_is_read():
+    with pytest.raises(UsageError, match="2 to 6 layers, not 9"):
+        open_model(preset(recurse__rules=[{"layer": "product", "layers": 9}]))
+
+
 def test_profile_and_resolution_of_the_photo_survive(photo):
-    document = take_apart(FakeDecomposer(), photo, preset()).document
+    document = take_apart(Disc(), photo, preset()).document
     assert (document.icc, document.dpi) == (SRGB, (300.0, 300.0))
 
 
 def test_layers_have_roles_and_the_shadow_is_on_multiply(photo):
-    document = take_apart(FakeDecomposer(), photo, preset()).document
+    document = take_apart(Disc(), photo, preset()).document
     assert [layer.role for layer in document.children] == ["background", "shadow", "product"]
     assert document.children[1].blend == "multiply"
 
@@ -82,39 +129,39 @@ def test_layers_have_roles_and_the_shadow_is_on_multiply(photo):
 def test_a_shadow_that_the_photo_does_not_show_is_no_layer(photo):
     cv2.rectangle(photo.pixels, (0, 0), (555, 333), (200, 200, 200, 255), -1)
     cv2.circle(photo.pixels, (277, 166), 83, (200, 40, 30, 255), -1)
-    document = take_apart(FakeDecomposer(), photo, preset()).document
+    document = take_apart(Disc(), photo, preset()).document
     assert [layer.role for layer in document.children] == ["background", "product"]
 
 
 def test_a_cut_out_is_shown_to_the_network_on_a_plain_backdrop(photo):
     photo.pixels[..., 3] = cv2.circle(np.zeros((333, 555), np.uint8), (277, 166), 83, 255, -1)
-    network = FakeDecomposer()
+    network = Disc()
     document = take_apart(network, photo, preset()).document
-    assert (network.picture[3] == 1).all()
-    assert np.ptp(network.picture[:3, 0].numpy()) == 0
+    assert (network.picture[..., 3] == 255).all()
+    assert np.ptp(network.picture[0, :, :3]) == 0
     assert np.array_equal(document.flatten()[..., 3], photo.pixels[..., 3])
 
 
 def test_a_shadow_stays_in_the_background_if_the_preset_says_so(photo):
-    document = take_apart(FakeDecomposer(), photo, preset(refine__shadow="background")).document
+    document = take_apart(Disc(), photo, preset(refine__shadow="background")).document
     assert [layer.role for layer in document.children] == ["background", "product"]
 
 
 def test_the_network_sees_its_own_size_and_the_checkpoints_settings(photo):
-    network = FakeDecomposer()
+    network = Disc()
     take_apart(network, photo, preset(decompose__seed=5))
-    assert network.picture.shape == (4, 96, 160)
+    assert network.picture.shape == (96, 160, 4)
     assert network.settings == Settings(layers=4, resolution=128, steps=3, seed=5)
 
 
 def test_the_preset_beats_the_checkpoints_settings(photo):
-    network = FakeDecomposer()
+    network = Disc()
     take_apart(network, photo, preset(decompose__steps=9, decompose__resolution=64))
     assert (network.settings.steps, network.settings.resolution) == (9, 64)
 
 
 def test_auto_asks_for_as_many_layers_as_the_checkpoint_makes(photo):
-    network = FakeDecomposer()
+    network = Disc()
     document = take_apart(network, photo, preset(decompose__layers="auto")).document
     assert network.settings.layers == PROFILE.most_layers
     assert len(document.children) == 3
@@ -122,27 +169,141 @@ def test_auto_asks_for_as_many_layers_as_the_checkpoint_makes(photo):
 
 def test_more_layers_than_the_checkpoint_makes_are_refused(photo):
     with pytest.raises(UsageError, match="2 to 6 layers, not 7"):
-        take_apart(FakeDecomposer(), photo, preset(decompose__layers=7))
+        take_apart(Disc(), photo, preset(decompose__layers=7))
 
 
 def test_every_stage_is_timed(photo):
-    assert set(take_apart(FakeDecomposer(), photo, preset()).seconds) == {"model", "lift"}
+    assert set(take_apart(Disc(), photo, preset()).seconds) == {"model", "lift"}
 
 
-def test_a_device_that_is_not_there_is_refused():
-    if torch.cuda.is_available():
-        pytest.skip("this machine has one")
-    with pytest.raises(EnvironmentFault, match="no cuda device"):
-        choose_device("cuda")
+def test_a_cut_out_is_shown_as_it_is_to_a_network_that_knows_alpha(photo):
+    photo.pixels[:, :200] = 0
+    network = Disc()
+    take_apart(network, photo, preset(), Profile(Settings(resolution=128)))
+    picture = Image.fromarray(photo.pixels).resize((160, 96), Image.Resampling.LANCZOS)
+    assert np.array_equal(network.picture, np.asarray(picture))
 
 
-def test_a_cpu_computes_exactly_unless_told_otherwise():
-    cpu = torch.device("cpu")
-    assert choose_dtype("auto", cpu) == torch.float32
-    assert choose_dtype("bfloat16", cpu) == torch.bfloat16
+def test_guidance_is_kept_at_length_where_the_preset_says_so(photo):
+    network = Disc()
+    take_apart(network, photo, preset(decompose__normalise_guidance=True))
+    assert network.settings.normalise_guidance
 
 
-def test_a_damaged_checkpoint_is_one_sentence(tmp_path):
-    (tmp_path / "model_index.json").write_text("{}")
-    with pytest.raises(EnvironmentFault, match="vae"):
-        open_decompose(ModelSection(name=str(tmp_path)))
+class Encoder:
+    """Captions a picture with its size; remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def caption(self, pictures, language):
+        self.asked += [picture.shape for picture in pictures]
+        return [f"{language}: {one.shape[1]} by {one.shape[0]}" for one in pictures]
+
+    def embed(self, prompts):
+        self.asked += prompts
+        return [prompt.encode() for prompt in prompts]
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def reader():
+    """A model that reads texts, with its network and its encoder: model, network, encoder."""
+    network, encoder = Disc(), Encoder()
+    return NetworkModel(PROFILE, network, Texts(lambda: encoder, "")), network, encoder
+
+
+def test_a_photo_is_captioned_as_the_network_sees_it(photo, reader):
+    model, network, encoder = reader
+    chosen = preset(decompose__caption_language="zh", decompose__negative_prompt="blur")
+    model.prepare([photo], chosen)
+    assert encoder.asked == [(96, 160, 4), "blur", "zh: 160 by 96"]
+    taken = model.decompose(photo, chosen)
+    assert taken.prompt == Prompt("zh: 160 by 96", "caption")
+    assert network.texts == (b"zh: 160 by 96", b"blur")
+    assert len(encoder.asked) == 3
+
+
+def test_a_prompt_that_is_given_is_what_the_network_reads(photo, reader):
+    model, network, encoder = reader
+    said = Prompt("a red ball", "sidecar")
+    model.prepare([said], preset())
+    assert model.decompose(photo, preset(), said).prompt == said
+    assert network.texts == (b"a red ball", b" ")
+    assert encoder.asked == [" ", "a red ball"]
+
+
+def test_what_was_not_prepared_is_read_when_it_is_needed(photo, reader):
+    model, network, _ = reader
+    assert model.decompose(photo, preset()).prompt.text == "en: 160 by 96"
+    assert network.texts == (b"en: 160 by 96", b" ")
+
+
+def test_a_model_without_text_draws_nothing_from_what_it_could_read():
+    def photos():
+        raise AssertionError("somebody looked")
+        yield
+
+    model = NetworkModel(PROFILE, Disc(), None)
+    assert not model.reads_text
+    model.prepare(photos(), preset())
+
+
+def test_a_photo_that_cannot_be_shrunk_stops_no_reading(photo, reader, monkeypatch):
+    model, _, encoder = reader
+    monkeypatch.setattr(decompose, "shrunk", lambda *_, **__: 1 / 0)
+    model.prepare([photo, Prompt("a ball", "flag")], preset())
+    assert encoder.asked == [" ", "a ball"]
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A copy of the shipped checkpoint."""
+    return shutil.copytree(shipped_folder() / "mini", tmp_path / "copy")
+
+
+def refusal(folder, **keys):
+    with pytest.raises((EnvironmentFault, UsageError)) as caught:
+        open_model(preset(model__name=str(folder), model__device="cpu", **keys))
+    assert len(str(caught.value).splitlines()) == 1
+    return caught.value
+
+
+def test_a_damaged_checkpoint_is_one_sentence(checkpoint):
+    weights = checkpoint / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-5])
+    config = checkpoint / "transformer" / "config.json"
+    config.write_text(config.read_text().replace('"num_layers": 6', '"num_layers": 7'))
+    fault = refusal(checkpoint)
+    assert "more: layerctl models check" in str(fault)
+    assert isinstance(fault, EnvironmentFault)
+
+
+def test_a_lora_that_is_missing_or_foreign_is_one_sentence(checkpoint, tmp_path):
+    stray = tmp_path / "stray.safetensors"
+    chosen = {"model__loras": ({"file": str(stray)},)}
+    assert "stray.safetensors is not a file" in str(refusal(checkpoint, **chosen))
+    shutil.copyfile(checkpoint / "vae" / "diffusion_pytorch_model.safetensors", stray)
+    assert "stray.safetensors" in str(refusal(checkpoint, **chosen))
+
+
+def test_more_layers_than_there_can_be_are_refused_at_once(checkpoint):
+    assert isinstance(refusal(checkpoint, decompose__layers=9), UsageError)
+
+
+def test_a_model_that_does_not_fit_is_refused_with_what_it_needs(checkpoint, monkeypatch):
+    monkeypatch.setattr("layerctl.fit.room", lambda _: decompose.fit.Room(1000, 0))
+    fault = refusal(checkpoint)
+    assert isinstance(fault, EnvironmentFault)
+    assert "does not fit: the least it needs is 1." in str(fault)
+    assert "free are 0.00 GB" in str(fault)
+
+
+@pytest.mark.parametrize("keys", [{}, {"model__quantize": "fp8"}, {"model__offload": "stream"}])
+def test_every_way_to_run_mini_takes_a_photo_apart(photo, checkpoint, keys):
+    chosen = preset(model__name=str(checkpoint), model__device="cpu", decompose__steps=1, **keys)
+    taken = open_model(chosen).decompose(photo, chosen)
+    assert np.abs(taken.document.flatten().astype(int) - photo.pixels).max() <= 1
+    assert (taken.prompt, taken.notes) == (None, ())

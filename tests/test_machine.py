@@ -15,31 +15,32 @@ def linux(monkeypatch, tmp_path):
 
 
 def test_memory_is_what_the_kernel_says():
-    assert machine.memory("cpu") == machine.Memory(8_192_000, 4_096_000)
+    assert machine.memory() == machine.Memory(8_192_000, 4_096_000)
 
 
 def test_a_container_without_a_limit_has_all_of_it(linux):
     (linux / "memory.max").write_text("max\n")
-    assert machine.memory("cpu").total == 8_192_000
+    assert machine.memory().total == 8_192_000
 
 
 def test_the_limit_of_a_container_counts(linux):
     (linux / "memory.max").write_text("5000000\n")
     (linux / "memory.current").write_text("3000000\n")
-    assert machine.memory("cpu") == machine.Memory(5_000_000, 2_000_000)
+    assert machine.memory() == machine.Memory(5_000_000, 2_000_000)
 
 
 def test_where_linux_says_nothing_there_is_still_an_answer(linux):
     (linux / "meminfo").unlink()
-    assert machine.memory("cpu").total > 0
+    assert machine.memory().total > 0
 
 
-def test_the_memory_of_a_gpu_is_asked_of_its_driver(monkeypatch, tmp_path):
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho '1000, 600'\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert machine.memory("cuda") == machine.Memory(1000 << 20, 600 << 20)
+def test_copies_of_files_are_given_back_when_needed(linux):
+    (linux / "memory.max").write_text("5000000\n")
+    (linux / "memory.current").write_text("4900000\n")
+    (linux / "memory.stat").write_text("anon 900000\nactive_file 1500000\ninactive_file 2500000\n")
+    assert machine.memory() == machine.Memory(5_000_000, 4_096_000)
+    (linux / "memory.stat").write_text("active_file 500000\ninactive_file 1500000\n")
+    assert machine.memory() == machine.Memory(5_000_000, 2_100_000)
 
 
 def test_there_is_a_core_to_run_on():

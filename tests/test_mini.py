@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 from layerctl.checkpoints import shipped_folder
-from layerctl.decompose import open_decompose
+from layerctl.decompose import open_model
 from layerctl.formats import psd
 from layerctl.photo import read_photo
-from layerctl.preset import ModelSection, load_preset
+from layerctl.preset import load_preset
 from layerctl_model.settings import read_profile
 
 ROOT = Path(__file__).parents[1]
@@ -91,11 +91,12 @@ def true_product(name, shape):
 
 
 def test_products_of_the_examples_are_mostly_found():
-    decompose, preset = open_decompose(ModelSection()), load_preset("default")
+    preset = load_preset("default")
+    model = open_model(preset)
     overlaps = []
     for path in EXAMPLES:
         photo = read_photo(path)
-        document = decompose(photo, preset).document
+        document = model.decompose(photo, preset).document
         clear = np.ones((photo.height, photo.width), np.float32)
         for layer in document.children:
             if layer.role in {"product", "text"}:

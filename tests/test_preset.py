@@ -241,6 +241,35 @@ def test_every_value_knows_where_it_came_from(mine):
     assert origins["batch.jobs"] == "default"
 
 
+def files(preset):
+    return [lora.file for lora in preset.model.loras]
+
+
+def test_lora_files_are_looked_for_beside_the_preset_that_names_them(mine, tmp_path):
+    (tmp_path / "sub").mkdir()
+    mine("model: {loras: [{file: a.st, weight: 0.5}, {file: /abs/b.st}]}\n", "sub/base.yaml")
+    mine("extends: base.yaml\n", "sub/top.yaml")
+    preset = load_preset("sub/top.yaml")
+    assert files(preset) == ["sub/a.st", "/abs/b.st"]
+    assert [lora.weight for lora in preset.model.loras] == [0.5, 1]
+    assert files(load_preset("sub/top.yaml", {"model.loras": ({"file": "c.st"},)})) == ["c.st"]
+
+
+@pytest.mark.parametrize(
+    "value", ["a.st", "[a.st]", "[{weight: 1}]", "[{file: ''}]", "[{file: a, weight: 11}]", "[4]"]
+)
+def test_a_wrong_list_of_loras_is_named_with_what_would_be_right(mine, value):
+    (line,) = complaints(mine(f"model:\n  loras: {value}\n"))
+    assert line.startswith("mine.yaml:2: model.loras must be a list of {file, weight}, not ")
+
+
+def test_the_digest_knows_loras_by_weight_and_not_by_name():
+    def told(**lora):
+        return digest(load_preset("default", {"model.loras": (lora,)}))
+
+    assert told(file="a", weight=0.5) == told(file="b", weight=0.5) != told(file="a", weight=0.6)
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_a_shipped_preset_is_good_and_says_why_it_exists(name):
     assert load_preset(name).about
@@ -251,8 +280,8 @@ def test_a_shipped_preset_is_good_and_says_why_it_exists(name):
 @pytest.mark.parametrize("name", shipped())
 def test_each_value_of_a_shipped_preset_has_its_reason_beside_it(name):
     text = (preset_folder() / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
-    told = [origin.partition(":")[2] for origin in resolve(name).origins.values() if ":" in origin]
-    lines = [text[int(line) - 1] for line in told]
+    told = [origin.split(":") for origin in resolve(name).origins.values() if ":" in origin]
+    lines = [text[int(line) - 1] for file, line in told if file == f"{name}.yaml"]
     assert all("  # " in line for line in lines if not line.startswith(("about:", "extends:")))
 
 
@@ -294,4 +323,5 @@ def test_the_schema_describes_every_key_and_refuses_others():
 def test_the_digest_leaves_out_what_changes_no_pixel():
     usual = digest(load_preset("default"))
     assert digest(load_preset("default", {"batch.jobs": 7})) == usual
+    assert digest(load_preset("default", {"model.offload": "stream"})) == usual
     assert digest(load_preset("default", {"decompose.seed": 7})) != usual

@@ -5,36 +5,40 @@ from __future__ import annotations
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
 from threading import Event
 from typing import TypeVar
 
-from layerctl.batch import Decompose
+from layerctl.batch import Model
 from layerctl.batch.outcome import Outcome, Outcomes
 from layerctl.batch.plan import Job
-from layerctl.batch.stages import Batch, Drawn, Opened, deliver, draw, open_photo
+from layerctl.batch.stages import Batch, Drawn, Opened, deliver, draw, open_photo, subject
 from layerctl.errors import EnvironmentFault, LayerctlError, UsageError
+from layerctl.photo import Photo
+from layerctl.prompt import Prompt
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def stream(jobs: Iterable[Job], batch: Batch, decompose: Decompose) -> Outcomes:
+def stream(jobs: Sequence[Job], batch: Batch, model: Model) -> Outcomes:
     """Yield what becomes of each photo, in order; one that fails stops no other.
 
-    The model works in the calling thread. At most 2 photos and `batch.jobs` + 1 documents are in
-    memory, however many there are to do.
+    First come the texts of all photos, if the model reads any. The model works in the calling
+    thread. At most 2 photos and `batch.jobs` + 1 documents are in memory, however many there are.
 
     Raises:
         EnvironmentFault: The output cannot be written to; what is finished stays so.
         UsageError: The model cannot do what the preset asks.
     """
-    line = _Line(batch, decompose)
-    writers = batch.preset.batch.jobs
+    line, writers = _Line(batch, model), batch.preset.batch.jobs
     with _threads(1) as reading, _threads(writers) as writing, closing(line):
+        # Texts have a line of their own: what fails there has not had its turn here.
+        asked = zip(jobs, _ahead(reading, _Line(batch, model).ask, jobs), strict=True)
+        model.prepare(_subjects(asked, batch.on_text), batch.preset)
         opened = _ahead(reading, line.open, jobs)
         drawn = map(line.draw, opened)
         yield from _behind(writing, line.deliver, drawn, writers)
@@ -47,20 +51,23 @@ class _Abandoned(Exception):  # noqa: N818 - nobody waits to see it
 class _Line:
     """The stages, each letting an early outcome through, and what stops them."""
 
-    def __init__(self, batch: Batch, decompose: Decompose) -> None:
+    def __init__(self, batch: Batch, model: Model) -> None:
         self._batch = batch
-        self._decompose = decompose
+        self._model = model
         self._failed = Event()
         self._over = Event()
 
+    def ask(self, job: Job) -> Prompt | Photo | Outcome:
+        return self._begin(job, partial(subject, job, self._batch))
+
     def open(self, job: Job) -> Opened | Outcome:
-        limit = self._batch.preset.batch.max_megapixels
-        return self._begin(job, partial(open_photo, job, limit))
+        with_text = self._model.reads_text
+        return self._begin(job, partial(open_photo, job, self._batch, with_text=with_text))
 
     def draw(self, item: Opened | Outcome) -> Drawn | Outcome:
         if isinstance(item, Outcome):
             return item
-        return self._begin(item.job, partial(draw, item, self._decompose, self._batch.preset))
+        return self._begin(item.job, partial(draw, item, self._model, self._batch.preset))
 
     def deliver(self, item: Drawn | Outcome) -> Outcome:
         if isinstance(item, Outcome):
@@ -97,6 +104,21 @@ class _Line:
             outcome = Outcome(job, "failed", reason=named, trace=traceback.format_exc())
         self._failed.set()
         return outcome
+
+
+def _subjects(
+    asked: Iterable[tuple[Job, Prompt | Photo | Outcome]], on_text: Callable[[Job], None]
+) -> Iterator[Prompt | Photo]:
+    """Yield what can be put into words, until nothing more is to be begun.
+
+    A bad photo is passed over in silence: it fails again, and is told of, when its turn comes.
+    """
+    for job, found in asked:
+        if not isinstance(found, Outcome):
+            on_text(job)
+            yield found
+        elif found.status == "left":
+            return
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def publish(delivery: Delivery, *, force: bool) -> None:
             _refuse_stranger(delivery.home / file.path, file)
     receipt.write(delivery.receipt, delivery.folder / delivery.target.name)
     for path in delivery.folder.rglob("*"):
-        _sync(path)
+        sync(path)
     with _PLACES:
         _move(delivery, old)
 
@@ -141,9 +141,9 @@ def _move(delivery: Delivery, old: set[str]) -> None:
     for path in new:
         (delivery.folder / path).replace(delivery.home / path)
     for folder in folders:
-        _sync(folder)
+        sync(folder)
     (delivery.folder / delivery.target.name).replace(delivery.target)
-    _sync(delivery.home)
+    sync(delivery.home)
 
 
 def _make(folders: set[Path]) -> None:
@@ -160,7 +160,7 @@ def _claim(delivery: Delivery, paths: set[str]) -> None:
     files = sorted(str(above / path) for path in paths)
     note = delivery.folder / CLAIMS
     note.write_text(json.dumps({"receipt": delivery.job.receipt, "files": files}))
-    _sync(note)
+    sync(note)
 
 
 def _remove(path: Path) -> None:
@@ -170,7 +170,7 @@ def _remove(path: Path) -> None:
         path.parent.rmdir()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file or folder is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, ConfigDict, InstanceOf, TypeAdapter, Valida
 
 from layerctl.document import Document, Layer
 from layerctl.errors import DocumentError, ImageError
+from layerctl.prompt import Prompt
 
 
 def _below(path: str) -> str:
@@ -64,7 +65,11 @@ class LayerRecord:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What is known of a finished picture; `size` is (width, height), `seconds` by stage."""
+    """What is known of a finished picture; `size` is (width, height), `seconds` by stage.
+
+    `prompt` is the text that the network read; None, as in receipts from before there were any,
+    if it reads none.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -77,6 +82,7 @@ class Receipt:
     layers: tuple[LayerRecord, ...]
     files: tuple[File, ...]
     notes: tuple[str, ...]
+    prompt: Prompt | None = None
 
     @property
     def doubts(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from layerctl.batch import Decompose, receipt
+from layerctl.batch import Model, receipt
 from layerctl.batch.lock import hold
 from layerctl.batch.outcome import Outcome, Outcomes
 from layerctl.batch.pipeline import stream
@@ -14,13 +14,13 @@ from layerctl.batch.plan import Job
 from layerctl.batch.publish import sweep
 from layerctl.batch.receipt import Receipt
 from layerctl.batch.stages import Batch
-from layerctl.errors import DocumentError
+from layerctl.errors import DocumentError, ImageError
 
 HASHERS = 4
 """Threads that look through finished files; more would only wait for the disk."""
 
 
-def run(jobs: Sequence[Job], batch: Batch, open_decompose: Callable[[], Decompose]) -> Outcomes:
+def run(jobs: Sequence[Job], batch: Batch, open_model: Callable[[], Model]) -> Outcomes:
     """Yield what becomes of each photo: first those done already, then the others in order.
 
     Close the iterator, or raise in the loop over it, to stop: what is under way is cleared up and
@@ -29,7 +29,7 @@ def run(jobs: Sequence[Job], batch: Batch, open_decompose: Callable[[], Decompos
     Args:
         jobs: What `plan` returned.
         batch: Where and how.
-        open_decompose: Loads the model; called only if there is something to do.
+        open_model: Opens the model; called only if there is something to do.
 
     Raises:
         Busy: Another run holds the output folder.
@@ -42,7 +42,7 @@ def run(jobs: Sequence[Job], batch: Batch, open_decompose: Callable[[], Decompos
         todo, done = divide(jobs, batch)
         yield from done
         if todo:
-            yield from stream(todo, batch, open_decompose())
+            yield from stream(todo, batch, open_model())
 
 
 def preview(jobs: Sequence[Job], batch: Batch) -> Outcomes:
@@ -63,11 +63,13 @@ def divide(jobs: Sequence[Job], batch: Batch) -> tuple[list[Job], list[Outcome]]
 
 
 def _standing(batch: Batch, job: Job) -> Receipt | None:
-    """Return the job's receipt if photo, settings and files are all what it says."""
+    """Return the job's receipt if photo, prompt, settings and files are all what it says."""
     path = batch.out / job.receipt
     try:
         standing = receipt.read(path)
-    except DocumentError:
+        if standing.prompt and not standing.prompt.holds(batch.prompt_for(job.source)):
+            return None
+    except (DocumentError, ImageError):
         return None
     valid = receipt.still_valid(standing, job.source, batch.settings, path.parent)
     return standing if valid else None

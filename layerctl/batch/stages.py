@@ -8,24 +8,26 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-from layerctl.batch import Decompose, receipt
+from layerctl.batch import Model, receipt
 from layerctl.batch.plan import Job
 from layerctl.batch.publish import Delivery, publish, scratch
 from layerctl.batch.receipt import Input, Receipt
-from layerctl.document import Document
+from layerctl.document import Decomposition, Document
 from layerctl.errors import ImageError
 from layerctl.formats import FORMATS
 from layerctl.photo import Photo, read_photo
 from layerctl.preset import ExportSection, Preset
+from layerctl.prompt import Prompt, prompt_beside
 
 
 @dataclass(frozen=True)
 class Batch:
     """What all photos of a run have in common.
 
-    `settings` is the hash of everything but the photo that decides a result; `force` redoes what
-    is done and replaces what is in the way; `deadline`, on the monotonic clock and in seconds, is
-    when no further photo is begun.
+    `settings` is the hash of everything but the photo and its text that decides a result; `force`
+    redoes what is done and replaces what is in the way; `deadline`, on the monotonic clock and in
+    seconds, is when no further photo is begun; `prompt` is what all photos are said to show;
+    `on_text` is called for each photo as its text is about to be read.
     """
 
     out: Path
@@ -33,6 +35,16 @@ class Batch:
     settings: str
     force: bool = False
     deadline: float = inf
+    prompt: Prompt | None = None
+    on_text: Callable[[Job], None] = lambda _: None
+
+    def prompt_for(self, source: Path) -> Prompt | None:
+        """Return what people say that a photo shows, None if nobody does.
+
+        Raises:
+            ImageError: The text beside the photo cannot be read.
+        """
+        return self.prompt or prompt_beside(source)
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,7 @@ class Opened:
     job: Job
     source: Input
     photo: Photo
+    prompt: Prompt | None
     seconds: float
 
 
@@ -52,12 +65,22 @@ class Drawn:
     job: Job
     source: Input
     notes: tuple[str, ...]
-    document: Document
+    taken: Decomposition
     seconds: Mapping[str, float]
 
 
-def open_photo(job: Job, limit: int) -> Opened:
-    """Return the photo, which may have `limit` megapixels.
+def subject(job: Job, batch: Batch) -> Prompt | Photo:
+    """Return what people say that a photo shows or, if nobody does, the photo itself.
+
+    Raises:
+        ImageError: The photo, or the text beside it, cannot be used.
+    """
+    said = batch.prompt_for(job.source)
+    return said or read_photo(job.source, batch.preset.batch.max_megapixels)
+
+
+def open_photo(job: Job, batch: Batch, *, with_text: bool) -> Opened:
+    """Return the photo, perhaps with what people say that it shows.
 
     Raises:
         ImageError: It cannot be used, or was changed meanwhile.
@@ -65,18 +88,19 @@ def open_photo(job: Job, limit: int) -> Opened:
     started = time.perf_counter()
     source = receipt.record_input(job.source)
     before = job.source.stat()
-    photo = read_photo(job.source, limit)
+    photo = read_photo(job.source, batch.preset.batch.max_megapixels)
     after = job.source.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise ImageError("it was changed while it was read; the next run will take it")
-    return Opened(job, source, photo, _since(started))
+    prompt = batch.prompt_for(job.source) if with_text else None
+    return Opened(job, source, photo, prompt, _since(started))
 
 
-def draw(opened: Opened, decompose: Decompose, preset: Preset) -> Drawn:
+def draw(opened: Opened, model: Model, preset: Preset) -> Drawn:
     """Return the photo taken apart."""
-    decomposition = decompose(opened.photo, preset)
-    seconds = {"read": opened.seconds, **decomposition.seconds}
-    return Drawn(opened.job, opened.source, opened.photo.notes, decomposition.document, seconds)
+    taken = model.decompose(opened.photo, preset, opened.prompt)
+    seconds = {"read": opened.seconds, **taken.seconds}
+    return Drawn(opened.job, opened.source, opened.photo.notes + taken.notes, taken, seconds)
 
 
 def deliver(drawn: Drawn, batch: Batch, carry_on: Callable[[], None]) -> Receipt:
@@ -95,8 +119,9 @@ def deliver(drawn: Drawn, batch: Batch, carry_on: Callable[[], None]) -> Receipt
     started = time.perf_counter()
     with scratch(batch.out) as folder:
         stem = folder / Path(drawn.job.key).name
+        document = drawn.taken.document
         files: list[Path] = []
-        for written in _exports(drawn.document, stem, batch.preset.export):
+        for written in _exports(document, stem, batch.preset.export):
             files += written
             carry_on()
         seconds = {**drawn.seconds, "write": _since(started)}
@@ -106,10 +131,11 @@ def deliver(drawn: Drawn, batch: Batch, carry_on: Callable[[], None]) -> Receipt
             settings=batch.settings,
             seed=batch.preset.decompose.seed,
             seconds=seconds,
-            size=(drawn.document.width, drawn.document.height),
-            layers=receipt.record_layers(drawn.document),
+            size=(document.width, document.height),
+            layers=receipt.record_layers(document),
             files=receipt.record_files(files, folder),
             notes=drawn.notes,
+            prompt=drawn.taken.prompt,
         )
         publish(Delivery(drawn.job, folder, made, batch.out), force=batch.force)
     return made

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from layerctl import __version__, console
-from layerctl.cli import decompose, doctor, inspect, presets, verify
+from layerctl.cli import decompose, doctor, inspect, models, presets, recurse, verify
 from layerctl.errors import ExitCode, LayerctlError
 
 BUG = 70
@@ -34,9 +34,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("decompose")(decompose.decompose)
+app.command("recurse")(recurse.recurse)
 app.command("inspect")(inspect.inspect)
 app.command("verify")(verify.verify)
 app.add_typer(presets.app)
+app.add_typer(models.app)
 app.command("doctor")(doctor.doctor)
 
 

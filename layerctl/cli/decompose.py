@@ -18,8 +18,9 @@ from layerctl.cli import flags
 from layerctl.errors import LayerctlError
 
 if TYPE_CHECKING:
-    from layerctl.batch import Decompose
+    from layerctl.batch import Model
     from layerctl.batch.outcome import Outcome, Outcomes, Tally
+    from layerctl.batch.plan import Job
     from layerctl.preset import Preset
 
 
@@ -41,6 +42,7 @@ def decompose(
     preset: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="A shipped preset, or your own.")
     ] = "default",
+    prompt: flags.Text = None,
     layers: flags.Layers = None,
     psd: flags.Psd = False,
     pptx: flags.Pptx = False,
@@ -52,6 +54,9 @@ def decompose(
     resolution: flags.Resolution = None,
     device: flags.Device = None,
     dtype: flags.Dtype = None,
+    quantize: flags.Quantize = None,
+    offload: flags.Offload = None,
+    lora: flags.Lora = None,
     jobs: flags.Jobs = None,
     max_minutes: flags.MaxMinutes = None,
     fail_fast: flags.FailFast = False,
@@ -71,9 +76,10 @@ def decompose(
     photo with the same settings, is skipped.
     """
     started = time.monotonic()
-    from layerctl.preset import load_preset
+    from layerctl.preset import resolve
 
-    chosen = load_preset(preset, flags.overrides(locals()))
+    resolved = resolve(preset, flags.overrides(locals()))
+    chosen, said = resolved.preset, flags.prompt_given(resolved)
     from layerctl.batch.outcome import Tally
     from layerctl.batch.plan import plan
     from layerctl.batch.run import preview, run
@@ -82,11 +88,11 @@ def decompose(
     work = plan(inputs, out)
     minutes = chosen.batch.max_minutes
     deadline = started + 60 * minutes if minutes else inf
-    batch = Batch(out, chosen, _settings(chosen), force, deadline)
     log = _Log(out, Tally(len(work)), log_format)
+    batch = Batch(out, chosen, _settings(chosen), force, deadline, said, log.read_text)
     if not work:
         log.say(f"no photos in {', '.join(map(str, inputs))}")
-    log.follow(preview(work, batch) if dry_run else run(work, batch, partial(_load, chosen, log)))
+    log.follow(preview(work, batch) if dry_run else run(work, batch, partial(_open, chosen, log)))
     raise typer.Exit(log.tally.exit_code(doubt_fails=chosen.quality.fail_on_doubt))
 
 
@@ -94,20 +100,22 @@ def _settings(preset: Preset) -> str:
     """Return the hash of all that decides a result besides the photo."""
     from layerctl.batch.receipt import settings_sha256
     from layerctl.checkpoints import checkpoint_folder, fingerprint
+    from layerctl.hashes import sha256_of
     from layerctl.preset import digest
 
     checkpoint = fingerprint(checkpoint_folder(preset.model))
-    return settings_sha256(digest(preset), checkpoint, __version__)
+    loras = sha256_of(Path(lora.file) for lora in preset.model.loras)
+    return settings_sha256(digest(preset), checkpoint, *loras, __version__)
 
 
-def _load(preset: Preset, log: _Log) -> Decompose:
-    """Load the model, and say what it is good for."""
+def _open(preset: Preset, log: _Log) -> Model:
+    """Open the model, and say what it is good for."""
     from layerctl.checkpoints import checkpoint_folder, note
-    from layerctl.decompose import open_decompose
+    from layerctl.decompose import open_model
 
     if limits := note(checkpoint_folder(preset.model)):
         log.say(limits)
-    return open_decompose(preset.model)
+    return open_model(preset)
 
 
 class _Log:
@@ -117,23 +125,32 @@ class _Log:
         self.tally = tally
         self._out = out
         self._for_people = log_format is LogFormat.TEXT
+        self._texts = 0
+        self._show: console.Advance
 
     def say(self, sentence: str) -> None:
         """Tell people something."""
         if self._for_people:
             console.say(sentence)
 
+    def read_text(self, job: Job) -> None:
+        """Tell that the text of a photo is being read."""
+        if self._texts == 0:
+            self.say("reading texts")
+        self._texts += 1
+        self._show(f"reading texts: {self._texts}, {job.label}", 0)
+
     def follow(self, outcomes: Outcomes) -> None:
         """Tell of outcomes until there are no more."""
         with (
             self._summed_up(),
             closing(outcomes),
-            console.progress(self.tally.planned, shown=self._for_people) as advance,
+            console.progress(self.tally.planned, shown=self._for_people) as self._show,
         ):
             for outcome in outcomes:
                 self.tally.add(outcome)
                 self._tell(outcome)
-                advance(outcome.job.label)
+                self._show(outcome.job.label)
 
     def _tell(self, outcome: Outcome) -> None:
         from layerctl.batch.outcome import lines, record

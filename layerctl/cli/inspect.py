@@ -12,16 +12,17 @@ from layerctl import console
 if TYPE_CHECKING:
     from layerctl.formats.psd_layers import Row
 
-COLUMNS = ("number", "name", "kind", "box", "blend", "opacity", "visible", "coverage")
+COLUMNS = ("number", "name", "kind", "box", "blend", "opacity", "visible", "coverage", "with")
 
 
 def inspect(
     file: Annotated[Path, typer.Argument(metavar="FILE.psd", help="A PSD or PSB of any maker.")],
 ) -> None:
-    """Print the layers of a PSD, the top one first.
+    """Draw the layer tree of a PSD, the top one first and groups above what is in them.
 
-    A box is left, top, right, bottom in pixels; coverage is the share of the canvas that a layer
-    is not transparent on.
+    The numbers are those that recurse takes. A box is left, top, right, bottom in pixels; coverage
+    is the share of the canvas that a layer is not transparent on; the last column says what else
+    a layer has: masks, effects, being clipped to the one below.
     """
     from layerctl.formats.psd import tree
 
@@ -29,7 +30,11 @@ def inspect(
     if not rows:
         console.say(f"{file} has no layers, only a merged picture")
         return
-    console.table(COLUMNS, [_cells(row) for row in reversed(rows)])
+    console.table(COLUMNS, [_cells(row) for row in sorted(rows, key=_from_the_top)])
+
+
+def _from_the_top(row: Row) -> tuple[int, ...]:
+    return tuple(-int(step) for step in row.number.split("/"))
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -43,4 +48,5 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.opacity:.0%}",
         "yes" if row.visible else "no",
         "" if row.coverage is None else f"{row.coverage:.1%}",
+        ", ".join(row.traits),
     )

@@ -41,6 +41,7 @@ def list_() -> None:
 def show(
     name: Name = "default",
     *,
+    prompt: flags.Text = None,
     layers: flags.Layers = None,
     psd: flags.Psd = False,
     pptx: flags.Pptx = False,
@@ -52,6 +53,9 @@ def show(
     resolution: flags.Resolution = None,
     device: flags.Device = None,
     dtype: flags.Dtype = None,
+    quantize: flags.Quantize = None,
+    offload: flags.Offload = None,
+    lora: flags.Lora = None,
     jobs: flags.Jobs = None,
     max_minutes: flags.MaxMinutes = None,
     fail_fast: flags.FailFast = False,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psd_tools import PSDImage
 from psd_tools.constants import Compression, Resource
 from psd_tools.psd import PSD
 
-from layerctl.document import Document, Layer, Node, Pixels
+from layerctl.document import Document, Layer, Pixels
 from layerctl.errors import DocumentError
 from layerctl.formats import psd_records as records
-from layerctl.formats.psd_layers import Row, check_plain, node, opened, rows
+from layerctl.formats.psd_layers import Row, check_whole, nodes, rows
 from layerctl.formats.psd_layers import merged as merged_picture
+from layerctl.formats.psd_layout import Layout, read_layout
 
 if TYPE_CHECKING:
     from layerctl.preset import ExportSection
@@ -24,14 +26,15 @@ suffix = ".psd"
 PSD_SIDE, PSB_SIDE = 30_000, 300_000
 """The longest side in pixels, of each version."""
 
-PSD_BYTES = 2_000_000_000
-"""Readers hold offsets of a PSD in signed 32-bit numbers."""
-
 COMPRESSIONS: Mapping[str, Compression] = {
     "raw": Compression.RAW,
     "rle": Compression.RLE,
     "zip": Compression.ZIP,
 }
+
+
+RESOLUTION = ">i4xi"
+"""The numbers in a ResolutionInfo that are not units."""
 
 
 def suffix_for(document: Document) -> str:
@@ -76,15 +79,20 @@ def read(target: Path) -> Document:
         DocumentError: The file is missing or damaged, or a layer holds what a `Document` cannot
             (another blend mode, a mask, an effect, an adjustment): nothing is left out silently.
     """
-    with opened(target) as (structure, image):
-        check_plain(image)
-        children: tuple[Node, ...] = tuple(
-            node(child, image, bottom=not index) for index, child in enumerate(image)
-        )
-        if not children:
-            children = (Layer("background", "background", merged_picture(structure)),)
-        icc = image.image_resources.get_data(Resource.ICC_PROFILE)
-        return Document(image.width, image.height, children, icc, _dpi(image))
+    with _opened(target) as layout:
+        return document(layout)
+
+
+def document(layout: Layout) -> Document:
+    """Return the document in a file whose parts were found.
+
+    Raises:
+        DocumentError: As `read` does.
+    """
+    check_whole(layout)
+    children = nodes(layout) or (Layer("background", "background", merged_picture(layout)),)
+    head, icc = layout.header, layout.resource(Resource.ICC_PROFILE)
+    return Document(head.width, head.height, children, icc, _dpi(layout))
 
 
 def merged(target: Path) -> Pixels:
@@ -93,9 +101,8 @@ def merged(target: Path) -> Pixels:
     Raises:
         DocumentError: The file is missing, damaged, or not 8-bit RGB.
     """
-    with opened(target) as (structure, image):
-        check_plain(image)
-        return merged_picture(structure)
+    with _opened(target) as layout:
+        return merged_picture(layout)
 
 
 def tree(target: Path) -> tuple[Row, ...]:
@@ -104,8 +111,17 @@ def tree(target: Path) -> tuple[Row, ...]:
     Raises:
         DocumentError: The file is missing or damaged.
     """
-    with opened(target) as (_, image):
-        return tuple(rows(image, image))
+    with _opened(target) as layout:
+        return rows(layout)
+
+
+@contextmanager
+def _opened(target: Path) -> Iterator[Layout]:
+    """Find the parts of a file; whatever is refused about it, inside the block too, names it."""
+    try:
+        yield read_layout(target)
+    except DocumentError as error:
+        raise DocumentError(f"{target}: {error}") from error
 
 
 def _version(document: Document) -> int:
@@ -113,13 +129,15 @@ def _version(document: Document) -> int:
     layers = sum(layer.pixels.shape[0] * layer.pixels.shape[1] for _, layer in document.walk())
     # The canvas counts twice: the merged picture and, by preset, the hidden original.
     size = 4 * (2 * canvas + layers)
-    fits = max(document.width, document.height) <= PSD_SIDE and size <= PSD_BYTES
+    fits = max(document.width, document.height) <= PSD_SIDE and size <= records.PSD_BYTES
     return 1 if fits else 2
 
 
-def _dpi(image: PSDImage) -> tuple[float, float] | None:
-    found = image.image_resources.get_data(Resource.RESOLUTION_INFO)
-    if found is None or not (found.horizontal and found.vertical):
+def _dpi(layout: Layout) -> tuple[float, float] | None:
+    found = layout.resource(Resource.RESOLUTION_INFO) or b""
+    if len(found) < struct.calcsize(RESOLUTION):
         return None
-    across, down = found.horizontal, found.vertical
+    across, down = struct.unpack_from(RESOLUTION, found)
+    if not (across and down):
+        return None
     return round(across / records.FIXED_POINT, 4), round(down / records.FIXED_POINT, 4)

@@ -41,13 +41,12 @@ from layerctl.document import Blend, Document, Group, Layer, Node, Pixels
 
 BLENDS: dict[Blend, BlendMode] = {"normal": BlendMode.NORMAL, "multiply": BlendMode.MULTIPLY}
 
-CHANNELS = (
-    ChannelID.TRANSPARENCY_MASK,
-    ChannelID.CHANNEL_0,
-    ChannelID.CHANNEL_1,
-    ChannelID.CHANNEL_2,
-)
+GREY = (ChannelID.TRANSPARENCY_MASK, ChannelID.CHANNEL_0)
+RGB = (*GREY, ChannelID.CHANNEL_1, ChannelID.CHANNEL_2)
 """The order in which Photoshop writes the channels of a layer."""
+
+PSD_BYTES = 2_000_000_000
+"""Readers hold offsets of a PSD in signed 32-bit numbers."""
 
 NAME_UNITS = 255
 """The longest layer name, in UTF-16 code units."""
@@ -68,10 +67,14 @@ Record: TypeAlias = tuple[LayerRecord, ChannelDataList]
 
 @dataclass(frozen=True)
 class Encoding:
-    """How pixels are stored: the codec, and the version (1 is PSD, 2 is PSB)."""
+    """How pixels are stored: the codec, the version (1 is PSD, 2 is PSB), and which channels.
+
+    A grey file holds the first colour: of a grey picture's layers any one will do.
+    """
 
     compression: Compression
     version: int
+    channels: tuple[ChannelID, ...] = RGB
 
 
 def header(document: Document, *, alpha: bool, version: int) -> FileHeader:
@@ -90,9 +93,14 @@ def layers(children: tuple[Node, ...], encoding: Encoding) -> Iterator[Record]:
         if isinstance(node, Layer):
             yield _layer(node, encoding)
         else:
-            yield _bracket(Group(DIVIDER, ()), SectionDivider.BOUNDING_SECTION_DIVIDER)
+            yield divider(encoding)
             yield from layers(node.children, encoding)
-            yield _bracket(node, SectionDivider.OPEN_FOLDER)
+            yield _bracket(node, SectionDivider.OPEN_FOLDER, encoding)
+
+
+def divider(encoding: Encoding) -> Record:
+    """Return the hidden record that lies under a group's lowest layer."""
+    return _bracket(Group(DIVIDER, ()), SectionDivider.BOUNDING_SECTION_DIVIDER, encoding)
 
 
 def section(records: list[Record], *, alpha: bool) -> LayerAndMaskInformation:
@@ -139,11 +147,11 @@ def merged(flat: Pixels, head: FileHeader, compression: Compression) -> ImageDat
 
 def _layer(layer: Layer, encoding: Encoding) -> Record:
     left, top, right, bottom = layer.box
-    record = _record(layer)
+    record = _record(layer, encoding)
     record.left, record.top, record.right, record.bottom = left, top, right, bottom
     record.blend_mode = BLENDS[layer.blend]
     channels = ChannelDataList()
-    for identity in CHANNELS:
+    for identity in encoding.channels:
         channel = ChannelData(encoding.compression)
         plane = layer.pixels[..., identity.value].tobytes()
         channel.set_data(plane, right - left, bottom - top, 8, encoding.version)
@@ -151,13 +159,13 @@ def _layer(layer: Layer, encoding: Encoding) -> Record:
     return record, channels
 
 
-def _bracket(group: Group, kind: SectionDivider) -> Record:
+def _bracket(group: Group, kind: SectionDivider, encoding: Encoding) -> Record:
     """Return one of the two records around a group's children.
 
     Their channels are there but empty: some readers refuse records without any. Only a group that
     changes nothing passes through; any other is composed on its own first.
     """
-    record = _record(group)
+    record = _record(group, encoding)
     record.blend_mode = BLENDS[group.blend]
     record.flags.pixel_data_irrelevant = True
     plain = group.opacity == 1 and group.blend == "normal"
@@ -167,18 +175,18 @@ def _bracket(group: Group, kind: SectionDivider) -> Record:
     else:
         record.tagged_blocks.set_data(Tag.SECTION_DIVIDER_SETTING, kind)
     channels = ChannelDataList()
-    channels.extend(ChannelData() for _ in CHANNELS)
+    channels.extend(ChannelData() for _ in encoding.channels)
     return record, channels
 
 
-def _record(node: Node) -> LayerRecord:
+def _record(node: Node, encoding: Encoding) -> LayerRecord:
     """Return a record with what layers and groups share; the Unicode name beside the old one."""
     name = node.name.encode("utf-16-be", "surrogatepass")[: 2 * NAME_UNITS]
     whole = name.decode("utf-16-be", "ignore")
     blocks = TaggedBlocks()
     blocks.set_data(Tag.UNICODE_LAYER_NAME, whole)
     return LayerRecord(
-        channel_info=[ChannelInfo(identity) for identity in CHANNELS],
+        channel_info=[ChannelInfo(identity) for identity in encoding.channels],
         opacity=round(node.opacity * 255),
         flags=LayerFlags(visible=node.visible),
         name=whole.encode("macroman", "replace").decode("macroman"),

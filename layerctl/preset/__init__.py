@@ -1,5 +1,6 @@
 """Presets: what a run can be told, read from YAML, checked key by key."""
 
+from layerctl.preset.recursion import RecurseSection
 from layerctl.preset.resolution import (
     Resolved,
     load_preset,
@@ -11,6 +12,7 @@ from layerctl.preset.sections import (
     BatchSection,
     DecomposeSection,
     ExportSection,
+    LoraSection,
     ModelSection,
     NamesSection,
     Preset,
@@ -24,10 +26,12 @@ __all__ = [
     "BatchSection",
     "DecomposeSection",
     "ExportSection",
+    "LoraSection",
     "ModelSection",
     "NamesSection",
     "Preset",
     "QualitySection",
+    "RecurseSection",
     "RefineSection",
     "Resolved",
     "digest",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -17,7 +17,11 @@ from layerctl.preset.wording import expected, keys, nearest_key, sections
 OWN = frozenset({"name", "about", "extends"})
 """Keys about the file itself, which a preset that extends it does not take over."""
 
-FLAGS = {"model.name": "--model", "export.formats": "--psd, --pptx, --png"}
+FLAGS = {
+    "model.name": "--model",
+    "model.loras": "--lora",
+    "export.formats": "--psd, --pptx, --png",
+}
 """Flags that are not called like the last part of their key."""
 
 
@@ -98,7 +102,7 @@ def _label(path: Path) -> str:
 
 def _chain(path: Path, label: str, above: tuple[Path, ...]) -> list[dict[str, Setting]]:
     """Return what a preset and those it extends say, its own last."""
-    settings = read_settings(path, label)
+    settings = _anchored(read_settings(path, label), path.parent)
     base = settings.get("extends")
     if base is None or base.value is None:
         return [settings]
@@ -113,6 +117,20 @@ def _chain(path: Path, label: str, above: tuple[Path, ...]) -> list[dict[str, Se
         names = " -> ".join(p.name for p in (*line, found))
         raise PresetError(f"{base.origin}: extends goes in a ring: {names}")
     return [*_chain(found, _label(found), line), settings]
+
+
+def _anchored(settings: dict[str, Setting], folder: Path) -> dict[str, Setting]:
+    """Return the settings with the paths of LoRA files, relative to the preset's folder, joined."""
+    setting = settings.get("model.loras")
+    if setting is None or not isinstance(setting.value, list):
+        return settings
+    loras = [_joined(lora, folder) if isinstance(lora, dict) else lora for lora in setting.value]
+    return {**settings, "model.loras": replace(setting, value=loras)}
+
+
+def _joined(lora: Mapping[str, object], folder: Path) -> Mapping[str, object]:
+    file = lora.get("file")
+    return {**lora, "file": str(folder / file)} if isinstance(file, str) and file else lora
 
 
 def _flagged(overrides: Mapping[str, object]) -> dict[str, Setting]:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from layerctl.preset.recursion import RecurseSection
+from layerctl.preset.section import Section
 
 FormatName: TypeAlias = Literal["psd", "pptx", "png"]
 LayerName: TypeAlias = Annotated[str, Field(min_length=1, max_length=120)]
 
 
-class Section(BaseModel):
-    """Keys that belong together; values are taken as they are, never converted."""
+class LoraSection(Section):
+    """A LoRA that is merged into the checkpoint's transformer while it is loaded."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    file: str = Field(
+        min_length=1, description="A safetensors file; a relative path starts at the preset's own."
+    )
+    weight: float = Field(
+        default=1.0, ge=-10, le=10, description="How strongly it counts; 1 is as it was trained."
+    )
 
 
 class ModelSection(Section):
@@ -23,7 +32,8 @@ class ModelSection(Section):
     name: str = Field(
         default="mini",
         min_length=1,
-        description="A shipped checkpoint (mini), or the path of a folder.",
+        description="A shipped checkpoint (mini), one that was pulled (qwen, or ORG/NAME as on the "
+        "hub), or the path of a folder.",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         default="auto",
@@ -33,11 +43,35 @@ class ModelSection(Section):
         default="auto",
         description="Precision of the network; auto takes what the device is fast at.",
     )
+    quantize: Literal["none", "fp8"] = Field(
+        default="none",
+        description="fp8 halves the memory of the largest matrices, and changes pixels a little.",
+    )
+    offload: Literal["auto", "none", "stream"] = Field(
+        default="auto",
+        description="Whether blocks wait in the machine's memory until they are needed: stream "
+        "always, none never, auto as few as make it fit. It changes the time, never a pixel.",
+    )
+    loras: Annotated[tuple[LoraSection, ...], Field(strict=False)] = Field(
+        default=(), description="LoRA files to merge, each with its weight."
+    )
 
 
 class DecomposeSection(Section):
     """How the network takes a photo apart."""
 
+    prompt: str | None = Field(
+        default=None,
+        description="What all photos show, for checkpoints that read a text. Without it, each "
+        "photo has the .txt beside it or, failing that, a caption of the network's own.",
+    )
+    negative_prompt: str = Field(
+        default=" ",
+        description="What to steer away from, where guidance is over 1 and a text is read.",
+    )
+    caption_language: Literal["en", "zh"] = Field(
+        default="en", description="Language of the captions that the network writes."
+    )
     layers: Annotated[int, Field(ge=2, le=10)] | Literal["auto"] = Field(
         default=4,
         description="Layers to ask the network for, background included; auto lets it decide.",
@@ -53,6 +87,11 @@ class DecomposeSection(Section):
         ge=0,
         le=30,
         description="Classifier-free guidance; null takes the checkpoint's.",
+    )
+    normalise_guidance: bool | None = Field(
+        default=None,
+        description="Keep guided values at the length they have without guidance; null takes the "
+        "checkpoint's advice.",
     )
     resolution: int | None = Field(
         default=None,
@@ -176,6 +215,7 @@ class Preset(Section):
     )
     model: ModelSection = ModelSection()
     decompose: DecomposeSection = DecomposeSection()
+    recurse: RecurseSection = RecurseSection()
     refine: RefineSection = RefineSection()
     export: ExportSection = ExportSection()
     names: NamesSection = NamesSection()
@@ -183,7 +223,17 @@ class Preset(Section):
     batch: BatchSection = BatchSection()
 
 
+_UNDECISIVE: Mapping[str, Any] = {
+    **dict.fromkeys(("name", "about", "extends", "batch"), True),
+    "model": {"offload": True, "loras": {"__all__": {"file": True}}},
+}
+
+
 def digest(preset: Preset) -> str:
-    """Return what of a preset decides the result, as JSON that is stable: for hashing."""
-    content = preset.model_dump(mode="json", exclude={"name", "about", "extends", "batch"})
+    """Return what of a preset decides the result, as JSON that is stable: for hashing.
+
+    Where memory is found changes no pixel. Of LoRAs only the weights are told: what counts of a
+    file is its content, which is not here.
+    """
+    content = preset.model_dump(mode="json", exclude=dict(_UNDECISIVE))
     return json.dumps(content, sort_keys=True)

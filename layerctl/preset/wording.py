@@ -35,13 +35,16 @@ def sections() -> frozenset[str]:
 def _leaves(properties: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     found = []
     for name, content in properties.items():
-        reference = content.get("$ref")
-        if reference is None:
+        if "$ref" not in content:
             found.append((f"{prefix}{name}", content))
         else:
-            section = schema()["$defs"][reference.rpartition("/")[2]]
-            found += _leaves(section["properties"], f"{prefix}{name}.")
+            found += _leaves(_section(content)["properties"], f"{prefix}{name}.")
     return found
+
+
+def _section(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    section: Mapping[str, Any] = schema()["$defs"][content["$ref"].rpartition("/")[2]]
+    return section
 
 
 def nearest_key(key: str) -> str | None:
@@ -66,6 +69,8 @@ def expected(content: Mapping[str, Any]) -> str:
         return any_of(content["enum"])
     if "const" in content:
         return str(content["const"])
+    if "$ref" in content:
+        return f"{{{', '.join(_section(content)['properties'])}}}"
     kind = content["type"]
     if kind == "array":
         return f"a list of {expected(content['items'])}"

@@ -27,8 +27,7 @@ def quick_disk(monkeypatch):
 def photos(tmp_path):
     """Five photos in a tree."""
     folder = tmp_path / "products"
-    names = ["cup.png", "shoe.jpg", "summer/hat.jpg", "summer/hat.png", "winter/boot.webp"]
-    for seed, name in enumerate(names):
+    for seed, name in enumerate(night.LABELS):
         night.paint(folder / name, seed=seed)
     return folder
 
@@ -40,13 +39,20 @@ def out(tmp_path):
 
 @pytest.fixture
 def go(photos, out):
-    """Run over the photos: go(decompose=..., force=..., batch={...}) -> outcomes."""
+    """Run over the photos: go(decompose=..., model=..., sections={...}, force=...) -> outcomes."""
 
     def call(
-        decompose=night.slices, inputs=None, settings=night.SETTINGS, sections=None, **options
+        decompose=night.slices,
+        *,
+        model=None,
+        inputs=None,
+        sections=None,
+        settings=night.SETTINGS,
+        **options,
     ):
         batch = Batch(out, Preset.model_validate(sections or {}), settings, **options)
-        return list(run(plan(inputs or [photos], out), batch, lambda: decompose))
+        jobs = plan(inputs or [photos], out)
+        return list(run(jobs, batch, lambda: model or night.Model(decompose)))
 
     return call
 

@@ -19,8 +19,12 @@ from layerctl.batch.stages import Batch
 from layerctl.document import Decomposition, Document, Layer, Quality
 from layerctl.formats import FORMATS
 from layerctl.preset import Preset
+from layerctl.prompt import Prompt
 
 SETTINGS = "0" * 64
+
+LABELS = ["cup.png", "shoe.jpg", "summer/hat.jpg", "summer/hat.png", "winter/boot.webp"]
+"""The photos of most tests."""
 
 
 def slices(photo, preset):
@@ -41,6 +45,38 @@ def slices(photo, preset):
     background = Layer("background", "background", photo.pixels.copy())
     document = Document(photo.width, photo.height, (background, *products), photo.icc, photo.dpi)
     return Decomposition(document, {"model": 0.0, "lift": 0.0})
+
+
+class Model:
+    """Stands in for the network: takes photos apart with a function."""
+
+    reads_text = False
+
+    def __init__(self, work=slices):
+        self.work = work
+
+    def prepare(self, photos, preset):
+        pass
+
+    def decompose(self, photo, preset, prompt=None):  # noqa: ARG002 - for those that read text
+        return self.work(photo, preset)
+
+
+class Reader(Model):
+    """Reads texts, and captions a photo with its size; remembers what it was asked to read."""
+
+    reads_text = True
+
+    def __init__(self, work=slices):
+        super().__init__(work)
+        self.read = []
+
+    def prepare(self, photos, preset):  # noqa: ARG002
+        self.read += [getattr(one, "text", None) or one.source.name for one in photos]
+
+    def decompose(self, photo, preset, prompt=None):
+        said = prompt or Prompt(f"{photo.width} by {photo.height}", "caption")
+        return replace(self.work(photo, preset), prompt=said)
 
 
 def doubtful(photo, preset):
@@ -133,12 +169,25 @@ def tree(folder):
     return found
 
 
+def names(folder):
+    """Return the paths of everything below a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def statuses(outcomes):
+    return {outcome.job.label: outcome.status for outcome in outcomes}
+
+
+def redone(outcomes):
+    return [outcome.job.label for outcome in outcomes if outcome.status == "done"]
+
+
 def all_night(inputs, out, pause=0.0):
     """Run in a process of its own, for a test that means to kill it."""
     FORMATS.update(PLAIN)
     os.fsync = lambda _: None
     batch = Batch(Path(out), Preset(), SETTINGS)
-    for _ in run(plan([Path(inputs)], Path(out)), batch, lambda: slow(pause)):
+    for _ in run(plan([Path(inputs)], Path(out)), batch, lambda: Model(slow(pause))):
         pass
 
 
@@ -149,7 +198,7 @@ def memory(inputs, out, samples):
     batch = Batch(Path(out), Preset(), SETTINGS)
     page = resource.getpagesize() // 1024
     with Path(samples).open("w") as file:
-        for _ in run(plan([Path(inputs)], Path(out)), batch, lambda: slices):
+        for _ in run(plan([Path(inputs)], Path(out)), batch, Model):
             resident = int(Path("/proc/self/statm").read_text().split()[1])
             print(resident * page, file=file)
 
@@ -159,7 +208,7 @@ def command(arguments, log, pause=0.0, largest=None):
     from layerctl import cli
 
     FORMATS.update(PLAIN)
-    sys.modules["layerctl.decompose"] = SimpleNamespace(open_decompose=lambda _: slow(pause))
+    sys.modules["layerctl.decompose"] = SimpleNamespace(open_model=lambda _: Model(slow(pause)))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if largest:

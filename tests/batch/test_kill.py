@@ -55,7 +55,7 @@ def assert_sound(photos, out):
 def finish(photos, out, settings=night.SETTINGS, layers=4):
     preset = Preset.model_validate({"decompose": {"layers": layers}})
     batch = Batch(out, preset, settings)
-    return list(run(plan([photos], out), batch, lambda: night.slices))
+    return list(run(plan([photos], out), batch, night.Model))
 
 
 @pytest.mark.parametrize("photos", [15], indirect=True)

@@ -47,6 +47,14 @@ def test_it_says_what_was_made_of_what(made, photos):
     assert all((path.parent / f.path).stat().st_size == f.bytes for f in found.files)
 
 
+def test_one_from_before_there_were_prompts_is_understood(made):
+    found, path = made
+    content = json.loads(path.read_bytes())
+    assert content.pop("prompt") is None
+    path.write_text(json.dumps(content))
+    assert receipt.read(path) == found
+
+
 def test_any_name_survives(made, tmp_path):
     found, _ = made
     odd = replace(found, input=replace(found.input, name="产品 \udcff\n🎁.jpg"))

@@ -12,73 +12,9 @@ import pytest
 
 from layerctl.batch.plan import RECEIPT_ENDING
 from layerctl.errors import EnvironmentFault
-from layerctl.formats import FORMATS
 from tests.batch import night
 from tests.batch.night import paint, tree
-
-NOTE = "good for products on plain and softly lit backdrops"
-
-
-class Network:
-    """Stands in for layerctl.decompose: counts loads, remembers what was asked of it."""
-
-    def __init__(self):
-        self.loads = 0
-        self.presets = []
-        self.work = night.slices
-
-    def open_decompose(self, section):
-        self.loads += 1
-        self.section = section
-
-        def decompose(photo, preset):
-            self.presets.append(preset)
-            return self.work(photo, preset)
-
-        return decompose
-
-
-@pytest.fixture
-def network(monkeypatch):
-    found = Network()
-    monkeypatch.setitem(sys.modules, "layerctl.decompose", found)
-    for name, form in night.PLAIN.items():
-        monkeypatch.setitem(FORMATS, name, form)
-    return found
-
-
-@pytest.fixture
-def model(tmp_path):
-    """A checkpoint folder with a note in it and nothing else."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "model_index.json").write_text("{}")
-    (folder / "layerctl.json").write_text(json.dumps({"note": NOTE}))
-    return folder
-
-
-@pytest.fixture
-def photos(tmp_path):
-    for seed, name in enumerate(["cup.png", "shoe.jpg", "summer/hat.jpg"]):
-        paint(tmp_path / "in" / name, seed=seed)
-    return tmp_path / "in"
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / "out"
-
-
-@pytest.fixture
-def decompose(layerctl, network, model, photos, out):  # noqa: ARG001 - it has to be there
-    def call(*arguments, inputs=(photos,)):
-        return layerctl("decompose", *inputs, "-o", out, "--model", model, *arguments)
-
-    return call
-
-
-def last(answer):
-    return answer.out.splitlines()[-1]
+from tests.cli.conftest import NOTE, last
 
 
 def test_a_line_a_photo_and_the_sum_at_the_end(decompose, photos, out):
@@ -114,22 +50,6 @@ def test_another_checkpoint_preset_or_force_redoes(decompose, model):
     assert "3 done" in last(decompose("--layers", "3"))
     assert "3 skipped" in last(decompose("--layers", "3", "--jobs", "5"))
     assert "3 done" in last(decompose("--layers", "3", "--force"))
-
-
-def test_flags_reach_the_preset(decompose, network):
-    flags = ["--layers", "auto", "--seed", "7", "--steps", "3", "--guidance", "2.5"]
-    answer = decompose(*flags, "--resolution", "128", "--device", "cpu", "--psd", "--png")
-    assert answer.code == 0, answer.err
-    preset = network.presets[0]
-    assert preset.decompose.model_dump() == {
-        "layers": "auto",
-        "seed": 7,
-        "steps": 3,
-        "guidance": 2.5,
-        "resolution": 128,
-    }
-    assert preset.model.device == network.section.device == "cpu"
-    assert preset.export.formats == ("psd", "png")
 
 
 def test_one_object_a_photo_and_the_sum_as_the_last(decompose, photos, out):
@@ -216,6 +136,10 @@ def test_a_folder_without_photos_is_said_to_be_one(decompose, network, tmp_path)
         (["--layers", "many"], 2, "layers"),
         (["--layers", "99"], 2, "layers"),
         (["--device", "gpu"], 2, "device"),
+        (["--quantize", "int4"], 2, "--quantize must be none or fp8, not int4"),
+        (["--lora", "a.safetensors@nan"], 2, "--lora must be a list of {file, weight}"),
+        (["--lora", "no-such.safetensors"], 3, "no-such.safetensors cannot be read"),
+        (["--prompt", "a shoe"], 2, "reads no text; leave the prompt out"),
         (["--model", "no-such"], 3, "no-such"),
         (["nowhere.jpg"], 2, "cannot find nowhere.jpg"),
         (["-o", "/dev/null/out"], 3, "cannot write to /dev/null/out"),
@@ -236,7 +160,7 @@ def test_a_model_that_cannot_be_loaded_is_the_environments_fault(decompose, netw
     def broken(_):
         raise EnvironmentFault("the checkpoint is damaged")
 
-    network.open_decompose = broken
+    network.open_model = broken
     answer = decompose()
     assert answer.code == 3
     assert answer.err == "layerctl: the checkpoint is damaged\n"

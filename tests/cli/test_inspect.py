@@ -24,13 +24,13 @@ def test_the_tree_is_printed_with_the_top_first_and_groups_numbered(layerctl, tm
     assert answer.code == 0
     rows = [line.split() for line in answer.out.splitlines()[1:]]
     assert [(row[0], row[1]) for row in rows] == [
+        ("2", "产品"),
         ("2/2", "lace"),
         ("2/1", "sole"),
-        ("2", "产品"),
         ("1", "wall"),
     ]
-    assert rows[0][2:] == ["pixel", "4", "0", "8", "4", "normal", "100%", "yes", "25.0%"]
-    assert {"60%", "no"} <= set(rows[2])
+    assert rows[1][2:] == ["pixel", "4", "0", "8", "4", "normal", "100%", "yes", "25.0%"]
+    assert {"60%", "no"} <= set(rows[0])
 
 
 @pytest.mark.parametrize("content", [b"", b"8BPS", b"GIF89a"])

@@ -200,7 +200,7 @@ def test_half_a_file_is_refused_in_a_sentence(document, written, share):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DocumentError, match=r"none\.psd does not exist"):
+    with pytest.raises(DocumentError, match=r"none\.psd: it does not exist"):
         psd.tree(tmp_path / "none.psd")
 
 

@@ -8,6 +8,10 @@ import pytest
 from PIL import Image
 
 from layerctl.formats import psd
+from layerctl.formats.psd_layout import parse
+from layerctl.formats.psd_surgery import graft
+from layerctl.formats.psd_tree import tree
+from tests.formats import strangers
 
 
 @pytest.fixture
@@ -41,3 +45,21 @@ def test_imagemagick_composes_the_layers(
     flatten = ("-delete", "1", "-background", "none", "-layers", "flatten")
     shown = imagemagick("-size", "80x60", "xc:none", tmp_path / "picture.psd", *flatten)
     assert np.abs(premultiplied(shown) - premultiplied(document.flatten())).max() <= 2
+
+
+def test_imagemagick_shows_a_layer_that_became_a_group_as_before(
+    tmp_path, export, imagemagick, premultiplied, drawn
+):
+    document = drawn(3)
+    psd.write(document, tmp_path / "before.psd", export())
+    layout = parse((tmp_path / "before.psd").read_bytes())
+    parts = strangers.cut(document.at("1"), seed=1)
+    after = graft(layout, tree(layout.records)[0], parts, psd.COMPRESSIONS["rle"])
+    (tmp_path / "after.psd").write_bytes(b"".join(after))
+    flatten = ("-delete", "1", "-background", "none", "-layers", "flatten")
+    canvas = ("-size", "80x60", "xc:none")
+    shown = [
+        premultiplied(imagemagick(*canvas, tmp_path / name, *flatten))
+        for name in ("before.psd", "after.psd")
+    ]
+    assert np.abs(shown[0] - shown[1]).max() <= 1

@@ -24,6 +24,18 @@ def test_the_benchmark_runs_on_a_cpu_in_small(capsys):
     ]
 
 
+def test_the_bytes_of_plans_are_printed_without_running_any(capsys):
+    full_size.main(["--scale", "tiny", "--plans", "--card", "0.001"])
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(rows) == 2 * (4 + 3)
+    full_size.main(["--plans", "--resolutions", "1024"])
+    given = [row for row in capsys.readouterr().out.splitlines() if "what 24 GiB get" in row]
+    assert [row.split(" | ")[0] for row in given] == [
+        "| bf16, streamed, 46 of 60 blocks, what 24 GiB get",
+        "| 8 bits, resident, 60 of 60 blocks, what 24 GiB get",
+    ]
+
+
 def test_a_plan_that_needs_more_than_there_is_makes_room_for_the_next(capsys, monkeypatch):
     measure, tried = full_size.Bench._measure, []
 

@@ -1,0 +1,171 @@
+"""What hangs on a PSD follows when one of its layers was split: its receipt, slides and pictures.
+
+The photo then still counts as done: no run does it again over what was made of it by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from PIL.PngImagePlugin import PngImageFile
+
+from layerctl.batch import receipt as receipts
+from layerctl.batch.plan import RECEIPT_ENDING
+from layerctl.batch.publish import sync
+from layerctl.batch.receipt import File, LayerRecord, Receipt
+from layerctl.document import Document, Group, Layer, Node, Role, numbered
+from layerctl.errors import DocumentError
+from layerctl.formats import FORMATS, psd
+from layerctl.formats.psd_layout import Layout
+from layerctl.preset import ExportSection
+from layerctl.split import grouped, planted
+
+FOLLOWERS: Mapping[str, str] = {".pptx": "pptx", ".png": "png"}
+"""Formats that are written again from the layers, by the suffix of their files."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was done to a PSD: `parts` go in the place of the layer of that number.
+
+    `before` is the file as it was, which may still be in its place.
+    """
+
+    path: Path
+    before: Layout
+    number: str
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """What is to be published after the PSD: files in a folder, laid out as beside the PSD."""
+
+    folder: Path
+    home: Path
+    receipt: Receipt
+    name: str
+    stale: tuple[str, ...]
+
+
+def receipt_of(path: Path) -> Receipt | None:
+    """Return the receipt beside a PSD, if there is one that names it."""
+    try:
+        found = receipts.read(_receipt_path(path))
+    except DocumentError:
+        return None
+    return found if any(file.path == path.name for file in found.files) else None
+
+
+def _receipt_path(path: Path) -> Path:
+    return path.with_name(path.stem + RECEIPT_ENDING)
+
+
+def prepare(change: Change, standing: Receipt, folder: Path) -> Amendment:
+    """Write into `folder`, which holds the new PSD, what follows from it.
+
+    If somebody has worked on any of the outputs, no other is written anew: the receipt takes them
+    as they are.
+    """
+    home = change.path.parent
+    ours = all(_is_as_recorded(home / file.path, file) for file in standing.files)
+    known = any(record.number == change.number for record in standing.layers)
+    amended = (_followed if ours and known else _acknowledged)(change, standing, folder)
+    name = _receipt_path(change.path).name
+    receipts.write(amended, folder / name)
+    kept = {file.path for file in amended.files}
+    stale = tuple(file.path for file in standing.files if file.path not in kept)
+    return Amendment(folder, home, amended, name, stale)
+
+
+def publish(amendment: Amendment) -> None:
+    """Move what was prepared to its places, the receipt last, and remove what it replaces."""
+    home, folder = amendment.home, amendment.folder
+    for file in amendment.receipt.files:
+        fresh = folder / file.path
+        if fresh.exists():
+            sync(fresh)
+            (home / file.path).parent.mkdir(exist_ok=True)
+            fresh.replace(home / file.path)
+    for path in amendment.stale:
+        (home / path).unlink(missing_ok=True)
+    sync(folder / amendment.name)
+    (folder / amendment.name).replace(home / amendment.name)
+    sync(home)
+
+
+def _is_as_recorded(path: Path, file: File) -> bool:
+    return path.is_file() and receipts.sha256_of(path) == file.sha256
+
+
+def _acknowledged(change: Change, standing: Receipt, folder: Path) -> Receipt:
+    """Return the receipt with the outputs as they are now, the missing ones left out."""
+    name, home = change.path.name, change.path.parent
+    others = [home / file.path for file in standing.files if file.path != name]
+    there = receipts.record_files(filter(Path.is_file, others), home)
+    files = (*receipts.record_files([folder / name], folder), *there)
+    note = f"the outputs were changed by hand, and the layer {change.number} was split"
+    return replace(standing, files=files, notes=(*standing.notes, note))
+
+
+def _followed(change: Change, standing: Receipt, folder: Path) -> Receipt:
+    """Write the other formats anew and return the receipt of all of them."""
+    known = {record.number: record for record in standing.layers}
+    before = psd.document(change.before)
+    children = tuple(_known(before.children, known))
+    layer = cast(Layer, dict(numbered(children))[change.number])
+    group = grouped(layer, change.parts)
+    document = replace(before, children=planted(children, change.number, group))
+    written = [folder / change.path.name, *_exports(document, standing, change.path.parent, folder)]
+    note = f"the layer {change.number}, {layer.name}, was split"
+    return replace(
+        standing,
+        layers=tuple(_records(document, known)),
+        files=receipts.record_files(written, folder),
+        notes=(*standing.notes, note),
+    )
+
+
+def _known(
+    children: tuple[Node, ...], known: Mapping[str, LayerRecord], prefix: str = ""
+) -> Iterator[Node]:
+    """Yield the nodes that the receipt knows, with the roles that no PSD can hold."""
+    for place, node in enumerate(children, start=1):
+        number = f"{prefix}{place}"
+        if isinstance(node, Group):
+            yield replace(node, children=tuple(_known(node.children, known, f"{number}/")))
+        elif number in known:
+            yield replace(node, role=cast(Role, known[number].role))
+
+
+def _records(document: Document, known: Mapping[str, LayerRecord]) -> Iterator[LayerRecord]:
+    """Yield what is said of each layer: of those that were there, what was said before."""
+    for record in receipts.record_layers(document):
+        yield known.get(record.number, record)
+
+
+def _exports(document: Document, standing: Receipt, home: Path, folder: Path) -> Iterator[Path]:
+    """Write each format but the PSD to where the receipt has it, and yield its files."""
+    pictures = [file for file in standing.files if file.path.endswith(".png")]
+    canvas = {"canvas": _canvas(pictures, home, document)}
+    export = ExportSection.model_validate({"png": canvas})
+    places = {
+        Path(file.path).parent if file in pictures else Path(file.path): form
+        for file in standing.files
+        if (form := FOLLOWERS.get(Path(file.path).suffix))
+    }
+    for place, form in places.items():
+        yield from FORMATS[form].write(document, folder / place, export)
+
+
+def _canvas(pictures: list[File], home: Path, document: Document) -> str:
+    """Return how the pictures that are there were cut: "full" or "trimmed"."""
+    for file in pictures:
+        # Image.open would refuse what is larger than Pillow expects of a stranger's picture.
+        with PngImageFile(home / file.path) as picture:
+            if picture.size != (document.width, document.height):
+                return "trimmed"
+    return "full"

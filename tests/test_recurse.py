@@ -1,0 +1,370 @@
+"""A layer of a file is split: in place, all or nothing, and what hangs on the file follows."""
+
+import fcntl
+import multiprocessing
+import os
+import shutil
+import signal
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from layerctl.batch import receipt as receipts
+from layerctl.batch.plan import plan
+from layerctl.batch.run import divide, run
+from layerctl.batch.stages import Batch
+from layerctl.document import Document, Group, Layer
+from layerctl.errors import Busy, DocumentError, EnvironmentFault
+from layerctl.formats import FORMATS, psd
+from layerctl.preset import ExportSection, Preset
+from layerctl.recurse import Order, check, recurse
+from layerctl.verify import verify
+from tests import parting
+from tests.batch import night
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: None)
+
+
+def box(name, seed, left=0, size=(24, 32)):
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 4), np.uint8)
+    pixels[..., 3] = 255
+    return Layer(name, "product", pixels, left, 4)
+
+
+@pytest.fixture
+def document():
+    group = Group("set", (box("cup", 2), box("spoon", 3, 20)))
+    return Document(64, 48, (box("wall", 1, size=(40, 60)), group, box("cup", 4, 9)))
+
+
+@pytest.fixture
+def shot(document, tmp_path):
+    psd.write(document, tmp_path / "shot.psd", ExportSection())
+    return tmp_path / "shot.psd"
+
+
+def names(path):
+    return {row.number: row.name for row in psd.tree(path)}
+
+
+def backups(path):
+    return sorted(found.name for found in path.parent.glob("*.bak*"))
+
+
+def test_a_layer_becomes_a_group_and_the_old_file_is_kept(shot):
+    before = shot.read_bytes()
+    result = recurse(shot, Order("1"), parting.halves)
+    assert names(shot) == {
+        "1": "wall",
+        "1/1": "left",
+        "1/2": "right",
+        "2": "set",
+        "2/1": "cup",
+        "2/2": "spoon",
+        "3": "cup",
+    }
+    assert (result.target, result.backup) == (shot, shot.with_name("shot.psd.bak"))
+    assert result.backup.read_bytes() == before
+    assert [part.name for part in result.parts] == ["left", "right"]
+    assert sorted(p.name for p in shot.parent.iterdir()) == ["shot.psd", "shot.psd.bak"]
+
+
+def test_the_picture_is_what_it_was(shot, document):
+    recurse(shot, Order("1", depth=3), parting.halves)
+    recurse(shot, Order("spoon"), parting.halves)
+    found = psd.read(shot).flatten().astype(int)
+    assert np.abs(found - document.flatten()).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("address", "number"),
+    [("2/1", "2/1"), ("spoon", "2/2"), ("set/cup", "2/1"), ("cup", "3"), ("wall", "1")],
+)
+def test_a_layer_is_meant_by_number_name_or_path(shot, address, number):
+    assert recurse(shot, Order(address), parting.halves).layer.number == number
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("4", r"there is no layer '4'; there are 1 \(wall\), 2 \(set\), 2/1 \(set/cup\)"),
+        ("set/fork", "there is no layer 'set/fork'"),
+        ("set", "is a group; name one of the layers in it"),
+    ],
+)
+def test_what_is_not_there_is_answered_with_what_is(shot, address, words):
+    with pytest.raises(DocumentError, match=words):
+        check(shot, Order(address))
+
+
+def test_a_name_that_several_layers_have_is_answered_with_their_numbers(document, tmp_path):
+    twice = Document(64, 48, (*document.children[1:], box("cup", 5)))
+    psd.write(twice, tmp_path / "a.psd", ExportSection())
+    with pytest.raises(
+        DocumentError, match=r"2 layers are called 'cup', give the number: 2 \(cup\), 3 \(cup\)"
+    ):
+        check(tmp_path / "a.psd", Order("cup"))
+
+
+def test_recursing_again_and_into_what_it_made_works(shot):
+    recurse(shot, Order("1"), parting.halves)
+    recurse(shot, Order("1/2"), parting.halves)
+    recurse(shot, Order("1/1"), parting.halves)
+    assert [n for n in names(shot) if n.startswith("1/")] == [
+        "1/1",
+        "1/1/1",
+        "1/1/2",
+        "1/2",
+        "1/2/1",
+        "1/2/2",
+    ]
+    assert backups(shot) == ["shot.psd.bak", "shot.psd.bak2", "shot.psd.bak3"]
+
+
+def test_a_backup_is_left_out_when_nobody_wants_one(shot):
+    assert recurse(shot, Order("1", backup=False), parting.halves).backup is None
+    assert backups(shot) == []
+
+
+def test_where_files_have_no_second_names_the_backup_is_a_copy(shot, monkeypatch):
+    def link(*_):
+        raise PermissionError
+
+    before = shot.read_bytes()
+    monkeypatch.setattr("os.link", link)
+    assert recurse(shot, Order("1"), parting.halves).backup.read_bytes() == before
+
+
+def test_a_split_that_brings_nothing_writes_nothing(shot):
+    before = shot.stat()
+    result = recurse(shot, Order("1"), parting.whole)
+    assert result.parts == ()
+    assert shot.stat() == before
+    assert [path.name for path in shot.parent.iterdir()] == ["shot.psd"]
+
+
+def test_another_file_leaves_the_first_alone(shot, tmp_path):
+    before = shot.read_bytes()
+    target = tmp_path / "new.psd"
+    result = recurse(shot, Order("1", out=target), parting.halves)
+    assert (result.target, result.backup) == (target, None)
+    assert shot.read_bytes() == before
+    assert "1/1" in names(target)
+    with pytest.raises(DocumentError, match="is there already; --force replaces it"):
+        recurse(shot, Order("1", out=target), parting.halves)
+    recurse(shot, Order("3", out=target, force=True), parting.halves)
+    assert "3/1" in names(target)
+
+
+def test_into_a_folder_it_keeps_its_name(shot, tmp_path):
+    (tmp_path / "new").mkdir()
+    result = recurse(shot, Order("1", out=tmp_path / "new"), parting.halves)
+    assert result.target == tmp_path / "new" / "shot.psd"
+
+
+def test_the_file_itself_is_no_other_file(shot):
+    with pytest.raises(DocumentError, match="--out names the file itself"):
+        check(shot, Order("1", out=shot, force=True))
+
+
+def test_a_link_to_a_file_stays_a_link(shot, tmp_path):
+    link = tmp_path / "link.psd"
+    link.symlink_to(shot)
+    recurse(link, Order("1"), parting.halves)
+    assert link.is_symlink()
+    assert "1/1" in names(shot)
+
+
+def test_permissions_are_kept(shot):
+    shot.chmod(0o640)
+    recurse(shot, Order("1"), parting.halves)
+    assert shot.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_is_write_protected_is_left_alone(shot, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: (path, mode) != (shot, os.W_OK))
+    with pytest.raises(EnvironmentFault, match=r"shot\.psd is write-protected; name another with"):
+        check(shot, Order("1"))
+    assert check(shot, Order("1", out=shot.with_name("b.psd"))) is None
+
+
+def test_two_runs_never_work_on_one_file(shot):
+    with shot.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(Busy, match="another run is at work on it"):
+            recurse(shot, Order("1"), parting.halves)
+
+
+def test_what_another_program_saved_meanwhile_is_not_replaced(shot):
+    def meddle(photo, count):
+        shot.write_bytes(shot.read_bytes() + b"!")
+        return parting.halves(photo, count)
+
+    with pytest.raises(DocumentError, match="it was changed while it was split"):
+        recurse(shot, Order("1"), meddle)
+    assert shot.read_bytes().endswith(b"!")
+
+
+def test_what_was_removed_meanwhile_does_not_come_back(shot):
+    def remove(photo, count):
+        shot.unlink()
+        return parting.halves(photo, count)
+
+    with pytest.raises(DocumentError, match="it was removed while it was split"):
+        recurse(shot, Order("1"), remove)
+    assert list(shot.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"8BPS"])
+def test_what_is_no_psd_is_refused(tmp_path, content):
+    (tmp_path / "a.psd").write_bytes(content)
+    with pytest.raises(DocumentError, match=r"no Photoshop document|damaged"):
+        check(tmp_path / "a.psd", Order("1"))
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    with pytest.raises(DocumentError, match="it does not exist"):
+        check(tmp_path / "none.psd", Order("1"))
+    os.mkfifo(tmp_path / "pipe.psd")
+    for name in ("pipe.psd", "."):
+        with pytest.raises(DocumentError, match="it is no regular file"):
+            check(tmp_path / name, Order("1"))
+
+
+def test_a_full_disk_leaves_the_old_file(shot, monkeypatch):
+    before = shot.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("layerctl.recurse.Path.chmod", full)
+    with pytest.raises(EnvironmentFault, match="No space left"):
+        recurse(shot, Order("1"), parting.halves)
+    assert shot.read_bytes() == before
+    assert [path.name for path in shot.parent.iterdir()] == ["shot.psd"]
+
+
+def test_same_file_same_answer_same_bytes(shot, tmp_path):
+    outs = [tmp_path / "a.psd", tmp_path / "b.psd"]
+    for out in outs:
+        recurse(shot, Order("1", depth=2, out=out), parting.halves)
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+
+
+@pytest.fixture
+def done(tmp_path):
+    """Two photos that a run took apart, and what the run was: `again()` divides into todo, done."""
+    photos = tmp_path / "photos"
+    for seed, name in enumerate(("cup.png", "shoe.jpg")):
+        night.paint(photos / name, (80, 60), seed)
+    batch = Batch(tmp_path / "out", Preset(), night.SETTINGS)
+    jobs = plan([photos], batch.out)
+    assert {o.status for o in run(jobs, batch, night.Model)} == {"done"}
+    return batch.out, photos, lambda: [len(part) for part in divide(jobs, batch)]
+
+
+def test_everything_that_hangs_on_a_photo_follows(done):
+    out, photos, again = done
+    recurse(out / "shoe.psd", Order("2"), parting.halves)
+    receipt = receipts.read(out / "shoe.layers.json")
+    assert [(r.number, r.name, r.role) for r in receipt.layers][:3] == [
+        ("1", "background", "background"),
+        ("2/1", "left", "product"),
+        ("2/2", "right", "text"),
+    ]
+    assert receipt.notes[-1] == "the layer 2, product 1, was split"
+    assert sorted(p.name for p in (out / "shoe").iterdir()) == [
+        "00-background.png",
+        "01-00-left.png",
+        "01-01-right.png",
+        "02-product-2.png",
+        "03-product-3.png",
+    ]
+    slide = FORMATS["pptx"].read(out / "shoe.pptx")
+    assert isinstance(slide.at("2"), Group)
+    verdicts = {v.label: v for v in verify(out, photos)}
+    assert verdicts["shoe"].passed, verdicts["shoe"]
+    assert again() == [0, 2]
+
+
+def test_a_photo_still_counts_as_done_after_several_splits(done):
+    out, photos, again = done
+    for address in ("2", "2/1", "3"):
+        recurse(out / "shoe.psd", Order(address), parting.halves)
+    assert all(verdict.passed for verdict in verify(out, photos))
+    assert again() == [0, 2]
+    numbers = [record.number for record in receipts.read(out / "shoe.layers.json").layers]
+    assert numbers == ["1", "2/1/1", "2/1/2", "2/2", "3/1", "3/2", "4"]
+
+
+def test_work_of_a_designer_is_not_done_again_by_the_next_run(done):
+    out, _, again = done
+    path = out / "shoe.psd"
+    path.write_bytes(path.read_bytes() + b"touched")
+    assert again() == [1, 1]
+    recurse(path, Order("2"), parting.halves)
+    assert again() == [0, 2]
+    receipt = receipts.read(out / "shoe.layers.json")
+    assert receipt.notes[-1] == "the outputs were changed by hand, and the layer 2 was split"
+    assert (out / "shoe" / "01-product-1.png").exists()
+
+
+def test_slides_that_somebody_worked_on_are_not_written_over(done):
+    out, _, again = done
+    slides = out / "shoe.pptx"
+    slides.write_bytes(slides.read_bytes() + b"touched")
+    (out / "shoe" / "00-background.png").unlink()
+    recurse(out / "shoe.psd", Order("2"), parting.halves)
+    assert slides.read_bytes().endswith(b"touched")
+    assert again() == [0, 2]
+
+
+def test_no_receipt_follows_a_file_that_goes_elsewhere(done, tmp_path):
+    out, _, again = done
+    before = night.tree(out)
+    recurse(out / "shoe.psd", Order("2", out=tmp_path / "new.psd"), parting.halves)
+    assert night.tree(out) == before
+    assert again() == [0, 2]
+
+
+@pytest.fixture(scope="module")
+def killed():
+    """Recurse in another process and kill it at the n-th step; say whether that came to pass."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.parting"])
+
+    def kill(path, address, moment):
+        process = context.Process(target=parting.dies, args=(path, address, moment))
+        process.start()
+        process.join(60)
+        assert process.exitcode in (0, -signal.SIGKILL)
+        return process.exitcode != 0
+
+    return kill
+
+
+def test_killed_at_any_step_the_old_file_or_the_new_one_is_there(done, killed, tmp_path):
+    out, _, _ = done
+    old = (out / "shoe.psd").read_bytes()
+    recurse(out / "shoe.psd", Order("2", out=tmp_path / "new.psd"), parting.halves)
+    new = (tmp_path / "new.psd").read_bytes()
+    found = set()
+    for moment in count():
+        shutil.copytree(out, tmp_path / "copy")
+        alive = not killed(tmp_path / "copy" / "shoe.psd", "2", moment)
+        found.add(content := (tmp_path / "copy" / "shoe.psd").read_bytes())
+        kept = Path(tmp_path / "copy" / "shoe.psd.bak")
+        assert content in (old, new)
+        assert content == old or kept.read_bytes() == old
+        recurse(tmp_path / "copy" / "shoe.psd", Order("1"), parting.halves)
+        assert not list((tmp_path / "copy").glob(".*"))
+        shutil.rmtree(tmp_path / "copy")
+        if alive:
+            break
+    assert moment > 5
+    assert found == {old, new}
