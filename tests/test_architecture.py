@@ -10,8 +10,10 @@ ROOT = Path(__file__).parents[1]
 
 TOOL = """
 errors compositing cache machine
-document signature integrity colour address prompt
-photo hashes hub
+address prompt scratch hashes
+document signature integrity hub
+colour
+photo
 preset.section
 preset.recursion
 preset.sections preset.settings
@@ -23,8 +25,10 @@ network
 matting texts fit
 lift
 roles split
-formats.sheet formats.psd_bytes formats.psd_records formats.psd_parts
-formats.psd_layout formats.psd_tree formats.psd_layers
+formats.psd_bytes formats.sheet
+formats.psd_parts formats.psd_records
+formats.psd_layout formats.psd_tree
+formats.psd_layers
 formats.png formats.pptx formats.psd formats.psd_surgery
 formats
 batch.receipt batch.lock
@@ -62,7 +66,13 @@ DOORS = {
     "huggingface_hub": {"download"},
     "rich": {"console"},
     "yaml": {"preset.settings", "preset.listing"},
-    "psd_tools": {"formats.psd", "formats.psd_layers", "formats.psd_records", "verify"},
+    "psd_tools": {
+        "formats.psd",
+        "formats.psd_layers",
+        "formats.psd_records",
+        "formats.psd_surgery",
+        "verify",
+    },
     "pptx": {"formats.pptx"},
 }
 """Packages that only these modules of the tool import."""
