@@ -98,7 +98,7 @@ def test_a_signal_ends_a_pull_at_once_and_what_is_left_is_cleared_up_later(hub, 
         while not hub.sent[first]:
             time.sleep(0.05)
         program.send_signal(number)
-        return program.communicate(timeout=10)
+        return program.communicate(timeout=60)
 
     assert pull(until=interrupt).code == -number
     hub.stalled = set()

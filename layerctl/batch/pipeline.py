@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
+from math import inf
 from threading import Event
 from typing import TypeVar
 
@@ -34,10 +35,10 @@ def stream(jobs: Sequence[Job], batch: Batch, model: Model) -> Outcomes:
         EnvironmentFault: The output cannot be written to; what is finished stays so.
         UsageError: The model cannot do what the preset asks.
     """
-    line, writers = _Line(batch, model), batch.preset.batch.jobs
+    line, writers = _Line(batch, model, jobs), batch.preset.batch.jobs
     with _threads(1) as reading, _threads(writers) as writing, closing(line):
         # Texts have a line of their own: what fails there has not had its turn here.
-        asked = zip(jobs, _ahead(reading, _Line(batch, model).ask, jobs), strict=True)
+        asked = zip(jobs, _ahead(reading, _Line(batch, model, jobs).ask, jobs), strict=True)
         model.prepare(_subjects(asked, batch.on_text), batch.preset)
         opened = _ahead(reading, line.open, jobs)
         drawn = map(line.draw, opened)
@@ -51,10 +52,11 @@ class _Abandoned(Exception):  # noqa: N818 - nobody waits to see it
 class _Line:
     """The stages, each letting an early outcome through, and what stops them."""
 
-    def __init__(self, batch: Batch, model: Model) -> None:
+    def __init__(self, batch: Batch, model: Model, jobs: Sequence[Job]) -> None:
         self._batch = batch
         self._model = model
-        self._failed = Event()
+        self._place = {job: place for place, job in enumerate(jobs)}
+        self._first_failed = inf
         self._over = Event()
 
     def ask(self, job: Job) -> Prompt | Photo | Outcome:
@@ -87,7 +89,8 @@ class _Line:
         """Attempt the work, unless nothing more is to be begun."""
         if time.monotonic() >= self._batch.deadline:
             return Outcome(job, "left", reason="the time is up")
-        if self._failed.is_set() and self._batch.preset.batch.fail_fast:
+        # Photos are read ahead: one may fail before the work on an earlier one is begun.
+        if self._place[job] > self._first_failed and self._batch.preset.batch.fail_fast:
             return Outcome(job, "left", reason="another photo failed")
         return self._attempt(job, work)
 
@@ -102,7 +105,7 @@ class _Line:
         except Exception as error:  # noqa: BLE001 - one photo never stops the night
             named = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
             outcome = Outcome(job, "failed", reason=named, trace=traceback.format_exc())
-        self._failed.set()
+        self._first_failed = min(self._first_failed, self._place[job])
         return outcome
 
 

@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--model", help="a shipped checkpoint or the folder of one")
     parser.add_argument("--preset", default="default", help="the settings to decompose with")
+    parser.add_argument("--layers", type=int, help="layers to ask for, if not the preset's")
     parser.add_argument("--limit", type=int, help="take only so many of each sub-folder")
     parser.add_argument("--out", type=Path, help="write the table here too")
     chosen = parser.parse_args()
@@ -76,7 +77,8 @@ def main() -> None:
         parser.error(f"{chosen.data} is no folder")
     from layerctl.decompose import open_model  # --help needs no network
 
-    preset = load_preset(chosen.preset, {"model.name": chosen.model} if chosen.model else {})
+    said = {"model.name": chosen.model, "decompose.layers": chosen.layers}
+    preset = load_preset(chosen.preset, {key: value for key, value in said.items() if value})
     exam = Exam(chosen.data, open_model(preset).decompose, preset, chosen.limit)
     table = markdown(list(evaluate(exam)))
     print(table)

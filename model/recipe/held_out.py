@@ -15,7 +15,7 @@ from layerctl_model.vae import RGBAVae
 SEED = 20_512_15603
 SCENES = 12
 LAYERS = 4
-STEPS = 4
+STEPS = 1
 THERE = 0.5
 """Alpha that a true layer reaches somewhere if it is not one of the empty ones."""
 

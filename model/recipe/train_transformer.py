@@ -39,7 +39,7 @@ MEMORY_SCENES = 2560
 USES = 3
 MUON_RATE = 0.003
 ADAM_RATE = 1e-3
-PURE_NOISE = 0.5
+PURE_NOISE = 0.9
 COMPOSITE_WEIGHT = 0.25
 """The composite is thrown away after sampling and easy to draw: it should not lead the loss."""
 
@@ -145,10 +145,10 @@ def recall(batches: Iterator[Tensor], most: int) -> Iterator[Tensor]:
 
 
 def draw_sigmas(count: int, tokens: int) -> Tensor:
-    """Return noise levels for training: half are pure noise, half are spread as in sampling.
+    """Return noise levels for training: most are pure noise, the others spread as in sampling.
 
-    The first step sees nothing but the photo, and decides what goes to which layer: with few
-    scenes to learn from, that is where learning is worth most.
+    At pure noise the network sees nothing but the photo, and learns the mean of what its layers
+    may be: all that the shipped model needs, which takes a single step.
     """
     spread = FLOW.warp(1 - torch.rand(count), tokens)
     return torch.where(torch.rand(count) < PURE_NOISE, torch.ones(count), spread)

@@ -112,7 +112,7 @@ def test_a_disk_that_fills_up_while_files_move_leaves_no_half_of_them(go, out, m
 
     def replace_some(path, target):
         replaced.append(target)
-        if len(replaced) == 4:
+        if len(replaced) >= 4:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(path, target)
 
