@@ -71,7 +71,11 @@ def find(name: str) -> Path:
     Raises:
         EnvironmentFault: It is not on this machine, only half of it, or no checkpoint.
     """
-    folder = next(_places(name), None)
+    try:
+        folder = next(_places(name), None)
+        whole = folder is not None and (folder / MODEL_INDEX).is_file()
+    except OSError as error:
+        raise EnvironmentFault(f"the model '{name}' cannot be read: {error.strerror}") from error
     if folder is None:
         raise EnvironmentFault(f"the model '{name}' is not here: {_hint(name)}")
     if in_hub_cache(folder) and (missing := missing_files(folder)):
@@ -80,7 +84,7 @@ def find(name: str) -> Path:
             f"only half of the model '{name}' is here, {missing[0]}{more} missing: "
             f"run layerctl models pull {name}"
         )
-    if not (folder / MODEL_INDEX).is_file():
+    if not whole:
         raise EnvironmentFault(f"{folder} is no checkpoint: it has no {MODEL_INDEX}")
     return folder
 

@@ -139,17 +139,16 @@ def _solve_band(photo: Bytes, stack: Stack, band: slice, solved: Bytes) -> None:
     shares = weights(stack.alphas[:, band].astype(np.float32) / np.float32(255))
     total = shares.sum(axis=0)
     shares /= np.maximum(total, 1e-9)
-    colours = stack.colours[:, band].copy()
+    colours = solved[:, band]
+    colours[:] = stack.colours[:, band]
     for k, black in enumerate(stack.black):
         if black:
             colours[k] = 0
             continue
-        alone = shares[k] > 0.9999
-        colours[k][alone] = photo[alone]
+        np.copyto(colours[k], photo, where=(shares[k] > 0.9999)[..., None])
     mixed = (total > 0) & (shares.max(axis=0) <= 0.9999)
     free = shares[:, mixed] * ~np.array(stack.black)[:, None]
     colours[:, mixed] = _meet(photo[mixed].astype(np.float32), free, colours[:, mixed])
-    solved[:, band] = colours
 
 
 def _meet(target: Floats, free: Floats, guess: Bytes) -> Bytes:

@@ -19,7 +19,7 @@ from layerctl.fit import Runner
 from layerctl.lift import Guess, lift
 from layerctl.network import Profile, Settings, Setup, bucket_size
 from layerctl.photo import Photo
-from layerctl.preset import DecomposeSection, Preset
+from layerctl.preset import DecomposeSection, ModelSection, Preset
 from layerctl.prompt import Prompt
 from layerctl.recursion import apply_rules, parts_by
 from layerctl.roles import assemble, read_guess
@@ -43,16 +43,27 @@ def open_model(preset: Preset) -> NetworkModel:
             or no plan that the preset allows fits.
         UsageError: The checkpoint was not made for what the preset asks.
     """
-    setup = network.set_up(preset.model)
-    if faults := network.checkpoint_faults(setup.folder):
-        more = f" ({len(faults) - 1} more: layerctl models check {preset.model.name})"
-        raise EnvironmentFault(faults[0] + (more if len(faults) > 1 else ""))
-    network.require_loras(setup)
+    setup = checked_setup(preset.model)
     profile = network.profile(setup)
     plans = fit.allowed_plans(setup, largest(preset, profile), preset.model)
     plan = fit.require_plan(plans, fit.room(setup.device), preset.model.name)
     runner = Runner(setup, plans, plan)
     return NetworkModel(profile, runner, open_texts(setup, runner) if profile.needs_text else None)
+
+
+def checked_setup(section: ModelSection) -> Setup:
+    """Return what a preset means on this machine, its files held against each other.
+
+    Raises:
+        EnvironmentFault: The checkpoint or a LoRA is missing or damaged, or the device is not
+            there.
+    """
+    setup = network.set_up(section)
+    if faults := network.checkpoint_faults(setup.folder):
+        more = f" ({len(faults) - 1} more: layerctl models check {section.name})"
+        raise EnvironmentFault(faults[0] + (more if len(faults) > 1 else ""))
+    network.require_loras(setup)
+    return setup
 
 
 def open_texts(setup: Setup, runner: Runner) -> Texts:
@@ -111,7 +122,7 @@ class NetworkModel:
             texts = (words.positive, words.negative) if words else ()
             layers, more = self._runner.run(lambda n: n.make_layers(picture, settings, *texts))
         with _timed(seconds, "lift"):
-            document = raise_layers(photo, layers, preset)
+            document = raise_layers(photo, picture, layers, preset)
         said = words.prompt if words else None
         if preset.recurse.rules:
             with _timed(seconds, "recurse"):
@@ -198,9 +209,10 @@ def on_plain(pixels: Pixels) -> Pixels:
     return laid
 
 
-def raise_layers(photo: Photo, layers: Floats, preset: Preset) -> Document:
-    """Return the model's layers at the photo's own size, as a document that shows the photo."""
-    guess = read_guess(layers, preset.quality.min_coverage)
+def raise_layers(photo: Photo, picture: Pixels, layers: Floats, preset: Preset) -> Document:
+    """Return a picture's layers, at the photo's own size, as a document that shows the photo."""
+    seen = picture.astype(np.float32) / 255
+    guess = read_guess(layers, seen, preset.quality.min_coverage)
     if preset.refine.shadow == "background":
         guess = without_shadow(guess)
     stack = lift(photo.pixels, guess, preset.refine.detail, edges=preset.refine.edges == "photo")

@@ -8,21 +8,29 @@ solver then makes the sum exact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layerctl.compositing import Bytes, Floats, Stack, fit_alphas, solve, weights
+from layerctl.backdrop import Backdrop, fit_backdrop
+from layerctl.compositing import Bytes, Floats, Stack, bands, fit_alphas, solve, weights
 from layerctl.document import Role
 from layerctl.matting import cut_out, follow_edges, settle_edges
+from layerctl.pyramid import spread
 
 Image = TypeVar("Image", Floats, Bytes)
 
 TRUST = 0.02
 """How little of a layer must be seen before the model's alpha counts more than the photo."""
+
+TRACE = 0.1
+"""Share of a pixel from which the model saw something of a layer there."""
+
+SHARPEN = 4
+"""Power that makes of a soft division of a pixel between things a nearly hard one."""
 
 FAINT = 0.05
 """Alpha up to which a shadow is none."""
@@ -30,11 +38,14 @@ FAINT = 0.05
 SOFT = 0.006
 """Blur of a measured shadow, as a share of the longest side: less is texture, not light."""
 
-NEIGHBOURHOOD = 0.05
+NEARBY = 0.05
 """Reach, as a share of the longest side, within which a plain surface hardly changes."""
 
 SEEN = 0.95
 """Share of a pixel from which it counts as showing one layer alone."""
+
+WIDE, FINE = (5,), (5, 3, 1)
+"""Widths in pixels of what shows a layer alone: at first, and down to strokes that were cut."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,20 @@ class Guess:
         return tuple(s and not g for s, g in zip(self.solid, self.ground, strict=True))
 
 
+@dataclass(frozen=True)
+class Sketch:
+    """A guess beside its photo, at the size at which edges and hidden colour are worked out.
+
+    `small` (h, w, 4) is the photo and `layers` (K, h, w, 4) the model's, in [0, 1]; `shares`
+    (K, h, w) says how much of each layer is seen.
+    """
+
+    small: Floats
+    layers: Floats
+    shares: Floats
+    backdrop: Backdrop
+
+
 def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stack:
     """Return the layers at the photo's size, composing to the photo within 1 level of 255.
 
@@ -75,161 +100,202 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
         detail: Longest side, in pixels, at which edges and hidden colour are worked out.
         edges: Whether edges follow the photo; the model's own, enlarged, otherwise.
     """
-    small = _shrink(photo, detail).astype(np.float32) / 255
-    layers = np.stack([_resize(layer, small.shape) for layer in guess.layers])
-    layers[0, ..., 3] = 1
-    shares = weights(layers[..., 3])
-    if edges:
-        shares = _cut_figures(small, shares, guess.cut)
+    sketch = _draw(photo, guess, detail)
+    cut = _cut_layers(guess, sketch.backdrop) if edges else (False,) * len(guess.roles)
+    if any(cut):
+        sketch = replace(sketch, shares=_cut_figures(sketch, cut))
     if "shadow" in guess.roles:
-        k = guess.roles.index("shadow")
-        layers[k, ..., 3] = _measure_shadow(small[..., :3], layers, shares, k)
-        ground = shares[0] + shares[k]
-        shares[k] = ground * layers[k, ..., 3]
-        shares[0] = ground - shares[k]
-    solid = guess.cut if edges else (False,) * len(guess.roles)
-    native = _native_alphas(photo, layers[..., 3], shares, solid)
-    native[0] = _background_alpha(photo, small, shares[0])
-    colours = _colours(small, layers, shares, guess.black)
-    painted = np.stack([_resize(_as_bytes(colour), photo.shape) for colour in colours])
+        sketch = _cast_shadow(sketch, guess.roles.index("shadow"))
+    native = _native_alphas(photo, sketch, cut, guess.ground)
+    painted = _paint(photo.shape, _colours(sketch, guess.black, cut))
     if edges:
         native = settle_edges(photo, Stack(native, painted, guess.black), guess.ground)
     alphas = fit_alphas(photo, native, guess.black)
     return Stack(alphas, solve(photo, Stack(alphas, painted, guess.black)), guess.black)
 
 
-def _cut_figures(small: Floats, shares: Floats, solid: tuple[bool, ...]) -> Floats:
-    """Return the shares with the outline of the solid layers together cut along the photo."""
-    inside = np.array(solid)
-    cut = cut_out(small[..., :3], shares[inside].sum(axis=0))
-    # A pixel that the cut added or took goes to whatever lies next to it.
-    near = np.stack([cv2.GaussianBlur(share, (0, 0), 4) for share in shares]) + 1e-9
+def _draw(photo: Bytes, guess: Guess, detail: int) -> Sketch:
+    """Return the guess as it is, save for the backdrop where that is plain in an opaque photo."""
+    small = _shrink(photo, detail).astype(np.float32) / 255
+    layers = np.stack([_resize(layer, small.shape) for layer in guess.layers])
+    layers[0, ..., 3] = 1
+    shares = weights(layers[..., 3])
+    backdrop = fit_backdrop(small[..., :3], shares[0])
+    if small[..., 3].min() < 1:
+        backdrop = replace(backdrop, plain=False)
+    if backdrop.plain:
+        layers[0, ..., :3] = backdrop.colours
+    return Sketch(small, layers, shares, backdrop)
+
+
+def _cut_layers(guess: Guess, backdrop: Backdrop) -> tuple[bool, ...]:
+    """Return which layers to cut out: thin ones only if they stand before a plain backdrop."""
+    return tuple(not ground for ground in guess.ground) if backdrop.plain else guess.cut
+
+
+def _cut_figures(sketch: Sketch, cut: tuple[bool, ...]) -> Floats:
+    """Return the shares with the outline of the layers to cut together moved onto the photo's."""
+    inside, shares = np.array(cut), sketch.shares
+    figure = cut_out(sketch.small[..., :3], shares[inside].sum(axis=0), sketch.backdrop)
     adjusted = np.empty_like(shares)
-    for side, total in ((inside, cut), (~inside, 1 - cut)):
-        split = np.where(shares[side].sum(axis=0) > 0.5, shares[side], near[side])
-        adjusted[side] = split / split.sum(axis=0) * total
+    for side, total, power in ((inside, figure, SHARPEN), (~inside, 1 - figure, 1)):
+        adjusted[side] = _claim(shares[side], total > 0.5, power) * total
     return adjusted
 
 
-def _measure_shadow(small: Floats, layers: Floats, shares: Floats, k: int) -> Floats:
-    """Return a shadow's alpha (h, w): where the model sees one, as dark as the photo says.
+def _claim(shares: Floats, where: NDArray[np.bool_], power: int) -> Floats:
+    """Return shares (K, h, w) that sum to one: a pixel nobody had goes to whoever is nearest."""
+    total = shares.sum(axis=0)
+    nearest = spread(np.moveaxis(shares, 0, -1), where & (total > TRACE)).argmax(axis=-1)
+    owner = np.arange(len(shares))[:, None, None] == nearest
+    claimed = np.where(where & (total > 0.5), shares**power, owner)
+    split: Floats = claimed / claimed.sum(axis=0)
+    return split
 
-    How much darker the photo is than the background would be without it, judged by the
-    background around it. Light has no edges to follow, so the result is smooth.
+
+def _cast_shadow(sketch: Sketch, k: int) -> Sketch:
+    """Return the sketch with the alpha of its shadow, layer k, as the photo says."""
+    ground = sketch.shares[0] + sketch.shares[k]
+    layers, shares = sketch.layers.copy(), sketch.shares.copy()
+    layers[k, ..., 3] = _measure_shadow(sketch, layers[k, ..., 3], ground)
+    shares[k] = ground * layers[k, ..., 3]
+    shares[0] = ground - shares[k]
+    return replace(sketch, layers=layers, shares=shares)
+
+
+def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
+    """Return a shadow's alpha (h, w): near where the model sees one, as dark as the photo says.
+
+    How much darker the photo is than the background would be without it. Light has no edges to
+    follow, so the result is smooth.
     """
-    rough, ground = layers[k, ..., 3], shares[0] + shares[k]
-    model = layers[0, ..., :3]
-    lit = _alone(ground) & (rough < FAINT)
-    backdrop = np.clip(model + spread(small - model, lit), 0.05, 1)
-    missing = np.clip(1 - small.mean(axis=-1) / backdrop.mean(axis=-1), 0, 1)
-    known = spread(missing[..., None], _alone(ground))[..., 0]
+    picture, lit, least = sketch.small[..., :3], sketch.layers[0, ..., :3], 0.0
+    bare = _alone(ground * sketch.small[..., 3])
+    if sketch.backdrop.plain:
+        least, reach = sketch.backdrop.tolerance, 2 * round(NEARBY * max(rough.shape)) + 1
+        rough = cv2.blur(cv2.dilate(rough, np.ones((reach, reach))), (reach, reach))
+    else:
+        lit = lit + spread(picture - lit, bare & (rough < FAINT))
+    missing = 1 - picture.mean(axis=-1) / np.clip(lit, 0.05, 1).mean(axis=-1)
+    known = spread(np.clip(missing - least, 0, 1)[..., None], bare)[..., 0]
     smooth = cv2.GaussianBlur(known, (0, 0), SOFT * max(rough.shape))
     alpha: Floats = smooth * np.clip((rough - FAINT) / (2 * FAINT), 0, 1)
     return alpha if alpha.max(initial=0) > FAINT else np.zeros_like(alpha)
 
 
-def _native_alphas(photo: Bytes, model: Floats, shares: Floats, solid: tuple[bool, ...]) -> Bytes:
-    """Return (K, H, W) alphas: the model's, and for solid layers such as give their shares.
+def _native_alphas(
+    photo: Bytes, sketch: Sketch, cut: tuple[bool, ...], ground: tuple[bool, ...]
+) -> Bytes:
+    """Return (K, H, W) alphas: the model's, and for layers that were cut such as give their shares.
 
-    Out of sight a solid layer has the model's alpha too.
+    These are outlined together with those above them, so that nothing shines through where two
+    of them meet. Out of sight they have the model's alpha.
     """
-    through = np.ones(photo.shape[:2], np.float32)
-    alphas = np.empty((len(shares), *photo.shape[:2]), np.uint8)
-    for k in range(len(shares) - 1, -1, -1):
-        alpha = _resize(model[k], photo.shape)
-        if solid[k]:
-            seen = follow_edges(photo, shares[k])
-            alpha = (seen + TRUST * alpha) / (through + TRUST)
-        alphas[k] = _as_bytes(alpha)
-        through *= 1 - alphas[k].astype(np.float32) / 255
+    guide = np.ascontiguousarray(photo[..., :3])
+    thin = ~np.array(cut) & ~np.array(ground)
+    behind_thin = np.maximum(1 - sketch.shares[thin].sum(axis=0), 0.05)
+    together = np.zeros_like(behind_thin)
+    covered = np.zeros(photo.shape[:2], np.float32)
+    alphas = np.empty((len(cut), *photo.shape[:2]), np.uint8)
+    for k in range(len(cut) - 1, -1, -1):
+        alphas[k] = _resize(_as_bytes(sketch.layers[k, ..., 3]), photo.shape)
+        if cut[k]:
+            together += sketch.shares[k] / behind_thin
+            covering = follow_edges(guide, together)
+            for band in bands(photo.shape[:2]):
+                alphas[k, band] = _uncover(covering[band], covered[band], alphas[k, band])
+            covered = np.maximum(covering, covered)
+    alphas[0] = _background_alpha(photo, sketch)
     return alphas
 
 
-def _background_alpha(photo: Bytes, small: Floats, seen: Floats) -> Bytes:
+def _uncover(together: Floats, covered: Floats, model: Bytes) -> Bytes:
+    """Return a layer's alpha, given what it covers together with the layers above, and they alone.
+
+    What little of it is seen through them says little about it: there the model's alpha counts.
+    """
+    clear = 1 - covered
+    seen = np.maximum(together - covered, 0)
+    doubt = TRUST * covered
+    return _as_bytes((seen * clear + doubt * (model / np.float32(255))) / (clear * clear + doubt))
+
+
+def _background_alpha(photo: Bytes, sketch: Sketch) -> Bytes:
     """Return a first guess at the background's alpha: the photo's, carried on behind the rest."""
     if photo[..., 3].min() == 255:
         return np.full(photo.shape[:2], 255, np.uint8)
-    return _as_bytes(_resize(spread(small[..., 3:], _alone(seen))[..., 0], photo.shape))
+    carried = spread(sketch.small[..., 3:], _alone(sketch.shares[0]))
+    return _as_bytes(_resize(carried[..., 0], photo.shape))
 
 
-def _colours(small: Floats, layers: Floats, shares: Floats, black: tuple[bool, ...]) -> Floats:
+def _colours(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...]) -> Floats:
     """Return (K, h, w, 3) colours: the photo's where a layer is seen, consistent with it elsewhere.
 
     Light that a shadow takes away is given back first: what the photo shows of the background is
     divided by what the shadow lets through.
     """
-    dark = np.array(black)
-    lit = np.maximum(shares[~dark].sum(axis=0), 0.05)
-    observed = np.clip(small[..., :3] / lit[..., None], 0, 1)
-    colours = np.zeros_like(layers[..., :3])
+    dark, plain = np.array(black), sketch.backdrop.plain
+    lit = np.maximum(1 - sketch.shares[dark].sum(axis=0), 0.05)
+    observed = np.clip(sketch.small[..., :3] / lit[..., None], 0, 1)
+    shares = sketch.shares / lit
+    if not plain:
+        # What the model takes for a thing would bleed into the backdrop where the cut is wrong.
+        shares[0] *= weights(sketch.layers[..., 3])[0] > 0.5
+    colours = np.zeros_like(sketch.layers[..., :3])
     for k in np.flatnonzero(~dark):
-        model = spread(layers[k, ..., :3], layers[k, ..., 3] > 0.5)
-        colours[k] = _continue(observed, model, shares[k] / lit)
-    return colours
+        model = spread(sketch.layers[k, ..., :3], sketch.layers[k, ..., 3] > 0.5)
+        alone = _alone(shares[k], FINE if cut[k] else WIDE)
+        structure = model - spread(model, alone)
+        if k or not plain:
+            structure *= _belief(structure, observed, alone, shares[k] < 1 - SEEN)
+        colours[k] = spread(observed, alone) + structure
+    return np.clip(colours, 0, 1)
 
 
-def _continue(observed: Floats, model: Floats, share: Floats) -> Floats:
-    """Return what is seen of a layer carried on into its hidden parts, (h, w, 3).
+def _paint(shape: tuple[int, ...], colours: Floats) -> Bytes:
+    """Return colours (K, h, w, 3) at the photo's size."""
+    painted = np.empty((len(colours), *shape[:2], 3), np.uint8)
+    for canvas, colour in zip(painted, colours, strict=True):
+        canvas[:] = _resize(_as_bytes(colour), shape)
+    return painted
 
-    The model says how the colours of the hidden parts differ from a smooth continuation, and is
-    believed as far as the layer is that uneven where it is seen: on a plain backdrop such a
-    difference can only be a ghost of what stands in front of it.
+
+def _belief(
+    structure: Floats, observed: Floats, alone: NDArray[np.bool_], hidden: NDArray[np.bool_]
+) -> float:
+    """Return how far, of 1, to believe the model that hidden colours are not just smooth.
+
+    As far as the layer is that uneven where it is seen alone: behind a plain surface structure
+    can only be a ghost of what stands in front of it.
     """
-    alone = _alone(share)
-    structure = model - spread(model, alone)
-    hidden = share < 1 - SEEN
-    if alone.any() and hidden.any():
-        uneven = _unevenness(observed, alone)
-        structure *= min(1.0, uneven / max(float(np.abs(structure[hidden]).mean()), 1e-6))
-    carried: Floats = np.clip(spread(observed, alone) + structure, 0, 1)
-    return carried
+    if not alone.any() or not hidden.any():
+        return 1.0
+    uneven = _unevenness(observed, alone)
+    return min(1.0, uneven / max(float(np.abs(structure[hidden]).mean()), 1e-6))
 
 
 def _unevenness(image: Floats, known: NDArray[np.bool_]) -> float:
     """Return how far known pixels are from the mean of their neighbourhood, on average."""
     weight = known.astype(np.float32)[..., None]
-    sigma = NEIGHBOURHOOD * max(known.shape)
-    around = cv2.GaussianBlur(image * weight, (0, 0), sigma)
-    mean = around / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-3)[..., None]
+    side = 2 * round(2 * NEARBY * max(known.shape)) + 1
+    around = cv2.blur(image * weight, (side, side))
+    mean = around / np.maximum(cv2.blur(weight, (side, side)), 1e-3)[..., None]
     return float(np.abs(image - mean)[known].mean())
 
 
-def _alone(share: Floats) -> NDArray[np.bool_]:
+def _alone(share: Floats, widths: tuple[int, ...] = WIDE) -> NDArray[np.bool_]:
     """Return where a layer is seen and nothing else, safely away from its outline.
 
     A hard cut calls the soft pixels of an outline pure; they would bleed into what they border.
+    Of parts too thin for the first of the widths, in pixels, the next ones take what they can.
     """
     pure = (share > SEEN).astype(np.uint8)
-    inner: Bytes = cv2.erode(pure, np.ones((5, 5), np.uint8))
-    return inner > 0
-
-
-def spread(values: Floats, known: NDArray[np.bool_]) -> Floats:
-    """Return values (h, w, C) with the unknown pixels filled in smoothly from the known ones.
-
-    Push-pull on an image pyramid (Gortler et al., The Lumigraph, 1996, section 3.4); all zero
-    where nothing is known at all.
-    """
-    return _pull(values, known.astype(np.float32)[..., None])
-
-
-def _pull(values: Floats, confidence: Floats) -> Floats:
-    height, width = values.shape[:2]
-    if height <= 2 and width <= 2:
-        total = confidence.sum(axis=(0, 1))
-        mean = (values * confidence).sum(axis=(0, 1)) / np.maximum(total, 1e-6)
-        blend: Floats = values * confidence + mean * (1 - confidence)
-        return blend
-    half = ((width + 1) // 2, (height + 1) // 2)
-    weight = _area(confidence, half)
-    coarse = _area(values * confidence, half) / np.maximum(weight, 1e-6)
-    filled = _pull(coarse, np.minimum(1, 4 * weight))
-    return values * confidence + _resize(filled, values.shape) * (1 - confidence)
-
-
-def _area(image: Floats, size: tuple[int, int]) -> Floats:
-    averaged: Floats = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return averaged.reshape(size[1], size[0], -1)
+    found = np.zeros_like(pure)
+    for width in widths:
+        inner = cv2.erode(pure, np.ones((width, width), np.uint8))
+        found |= inner & ~cv2.dilate(found, np.ones((9, 9), np.uint8))
+    alone: NDArray[np.bool_] = found > 0
+    return alone
 
 
 def _shrink(photo: Bytes, longest: int) -> Bytes:

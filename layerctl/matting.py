@@ -6,17 +6,23 @@ filter (He et al., 2010) gives the outline its softness at the photo's own size.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl.backdrop import Backdrop, figure_odds
 from layerctl.compositing import Bytes, Floats, Stack, bands
 
 CUT_SIDE = 480
 """Longest side, in pixels, at which the cut is made: its cost grows faster than the area."""
 
 BAND = 0.03
-"""Half width, as a share of the longest side, of the band in which an outline may move."""
+"""Half width, as a share of the longest side, of the band in which a rough outline may be off."""
+
+FAR, CERTAIN = 3.5, 3.2
+"""Log odds of a pixel outside the band, and from which it is settled before the cut."""
 
 SMOOTHNESS = 1e-4
 """Guided filter's epsilon: colour variance, in [0, 1] squared, below which nothing is an edge."""
@@ -25,69 +31,75 @@ CONTRAST = 0.02
 """Squared distance of two colours, in [0, 1], at which an alpha told from them is half trusted."""
 
 
-def cut_out(picture: Floats, figure: Floats) -> Floats:
-    """Return the figure's alpha (h, w) in [0, 1] with its outline moved onto the picture's edges.
+def cut_out(picture: Floats, figure: Floats, backdrop: Backdrop) -> Floats:
+    """Return the figure's alpha (h, w), 0 or 1 but for its outline, cut along the picture's edges.
 
     Args:
         picture: (h, w, 3) RGB in [0, 1].
-        figure: (h, w) rough alpha in [0, 1]; pixels further from its outline than `BAND` keep it.
+        figure: (h, w) rough alpha in [0, 1].
+        backdrop: What stands behind it, as far as that is plain.
     """
     height, width = figure.shape
     scale = min(1.0, CUT_SIDE / max(height, width))
     size = max(2, round(width * scale)), max(2, round(height * scale))
-    colours = np.rint(cv2.resize(picture, size, interpolation=cv2.INTER_AREA) * 255)
-    rough = cv2.resize(figure, size, interpolation=cv2.INTER_AREA)
-    mask = _seeds(rough)
-    certain = {int(label) for label in np.unique(mask)}
-    if not {cv2.GC_BGD, cv2.GC_FGD} <= certain:
-        return figure
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.setRNGSeed(0)
-    cv2.grabCut(
-        np.ascontiguousarray(colours[..., ::-1].astype(np.uint8)),
-        mask,
-        None,
-        *models,
-        2,
-        cv2.GC_INIT_WITH_MASK,
+    small, rough, behind = (
+        cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        for image in (picture, figure, backdrop.colours)
     )
+    odds = _rough_odds(rough)
+    if backdrop.plain:
+        odds += figure_odds(small, replace(backdrop, colours=behind), rough)
+    mask = _seeds(odds)
+    if not {cv2.GC_BGD, cv2.GC_FGD} <= {int(label) for label in np.unique(mask)}:
+        return figure
+    levels = np.rint(small[..., ::-1] * 255).astype(np.uint8)
+    cv2.setRNGSeed(0)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(levels, mask, None, *models, 2, cv2.GC_INIT_WITH_MASK)
     inside = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
     outline = inside.astype(np.float32)
     enlarged: Floats = cv2.resize(outline, (width, height), interpolation=cv2.INTER_LINEAR)
     return enlarged
 
 
-def _seeds(rough: Floats) -> Bytes:
-    """Return GrabCut's labels: certain away from the outline, probable in the band around it."""
+def _rough_odds(rough: Floats) -> Floats:
+    """Return log odds (h, w) of a rough alpha: high away from its outline, even in the band."""
     inside = (rough > 0.5).astype(np.uint8)
     reach = max(1, round(BAND * max(rough.shape)))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    core = cv2.erode(inside, kernel) | (rough > 0.98)
-    reachable = cv2.dilate(inside, kernel)
-    labels = np.where(inside > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[core > 0] = cv2.GC_FGD
-    labels[reachable == 0] = cv2.GC_BGD
+    odds = np.log((rough + 0.1) / (1.1 - rough))
+    odds[cv2.dilate(inside, kernel) == 0] = -FAR
+    odds[(cv2.erode(inside, kernel) > 0) | (rough > 0.98)] = FAR
+    return odds
+
+
+def _seeds(odds: Floats) -> Bytes:
+    """Return GrabCut's labels: certain where the odds are high, probable elsewhere."""
+    labels = np.where(odds > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[odds > CERTAIN] = cv2.GC_FGD
+    labels[odds < -CERTAIN] = cv2.GC_BGD
     return labels
 
 
-def follow_edges(photo: Bytes, share: Floats) -> Floats:
+def follow_edges(guide: Bytes, share: Floats) -> Floats:
     """Return a small share (h, w) at the photo's size, its outline softened along the photo's.
 
     Args:
-        photo: (H, W, 4) straight RGBA, the guide.
+        guide: (H, W, 3), the photo's colours.
         share: (h, w) in [0, 1].
     """
-    height, width = photo.shape[:2]
+    height, width = guide.shape[:2]
     enlarged = cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR)
     ratio = max(height, width) / max(share.shape)
     scale = 1 / ratio if min(height, width) > 2 * ratio > 2 else 1.0
-    guide = np.ascontiguousarray(photo[..., :3])
     soft = cv2.ximgproc.guidedFilter(
         guide, enlarged, max(2, round(4 * ratio)), SMOOTHNESS * 255**2, scale=scale
     )
     # The filter leaves a haze of a few percent far from any edge: stretch it away.
-    stretched: Floats = np.clip((soft - 0.04) / 0.92, 0, 1)
-    return stretched
+    soft -= 0.04
+    soft /= 0.92
+    clipped: Floats = np.clip(soft, 0, 1, out=soft)
+    return clipped
 
 
 def settle_edges(photo: Bytes, stack: Stack, ground: tuple[bool, ...]) -> Bytes:

@@ -107,8 +107,13 @@ def profile(setup: Setup) -> Profile:
 
 
 def checkpoint_faults(folder: Path) -> list[str]:
-    """Return a sentence for everything that is wrong with the files of a checkpoint."""
-    return inventory.faults(folder)
+    """Return a sentence for everything that is wrong with the files of a checkpoint.
+
+    Raises:
+        EnvironmentFault: One of its folders cannot be read.
+    """
+    with _faults_told():
+        return inventory.faults(folder)
 
 
 def require_loras(setup: Setup) -> None:
@@ -148,7 +153,7 @@ class Network:
             self._decomposer = decomposer.load(
                 setup.folder, setup.device, DTYPES[setup.dtype], plan, setup.loras
             )
-        self._device = setup.device
+        self._folder, self._device = setup.folder, setup.device
 
     def make_layers(
         self,
@@ -166,11 +171,17 @@ class Network:
             negative: What to steer away from, if there is guidance.
 
         Raises:
+            EnvironmentFault: What comes out are no numbers.
             OutOfMemory: The plan needs more than there is.
         """
         with _faults_told():
             layers = self._decomposer.decompose(
                 _tensor(picture), settings, self._text(positive), self._text(negative)
+            )
+        if not layers.isfinite().all():
+            raise EnvironmentFault(
+                f"{self._folder} makes layers of numbers that are not finite: a weight in it, or "
+                "in a LoRA, is damaged; fetch it again"
             )
         return np.ascontiguousarray(layers.permute(0, 2, 3, 1).numpy())
 
@@ -229,6 +240,8 @@ def _faults_told() -> Iterator[None]:
         yield
     except CheckpointError as error:
         raise EnvironmentFault(str(error)) from error
+    except OSError as error:
+        raise EnvironmentFault(f"{error.filename} cannot be read: {error.strerror}") from error
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"the device ran out of memory: {_first_line(error)}") from None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from layerctl.address import find
-from layerctl.batch.amendment import Change, prepare, publish, receipt_of
+from layerctl.batch.amendment import Change, finish, prepare, receipt_of, resume
 from layerctl.batch.publish import sync
 from layerctl.colour import rgb_profile
 from layerctl.document import Document, Layer, Node
@@ -77,7 +77,7 @@ def check(source: Path, order: Order) -> None:
         DocumentError: The file or the layer cannot be split.
         EnvironmentFault: The result could not be written.
     """
-    with _held(source.resolve()) as held:
+    with _held(source) as held:
         _asked(held, order)
 
 
@@ -89,7 +89,7 @@ def recurse(source: Path, order: Order, take_apart: TakeApart) -> Result:
         DocumentError: The file or the layer cannot be split; nothing was written.
         EnvironmentFault: The result cannot be written; the file is as it was.
     """
-    with _held(source.resolve()) as held:
+    with _held(source) as held:
         layout, item, target = _asked(held, order)
         splitter = Splitter(take_apart, _canvas(layout), order.layers, order.depth, order.least)
         result = Result(target, item, splitter.split(_layer(layout, item)))
@@ -153,7 +153,7 @@ def _held(path: Path) -> Iterator[_Held]:
         except OSError:
             # Some network file systems have no locks; that the file is still the same is checked.
             pass
-        yield _Held(path, file.read(), os.fstat(file.fileno()))
+        yield _Held(path.resolve(), file.read(), os.fstat(file.fileno()))
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -174,10 +174,14 @@ def _target(path: Path, order: Order) -> Path:
             if not os.access(place, os.W_OK):
                 raise EnvironmentFault(f"{place} is write-protected; name another with --out")
         return path
-    target = order.out / path.name if order.out.is_dir() else order.out
-    if target.exists() and target.samefile(path):
+    try:
+        target = order.out / path.name if order.out.is_dir() else order.out
+        there = target.exists()
+    except OSError as error:
+        raise EnvironmentFault(f"cannot write to {order.out}: {error.strerror}") from error
+    if there and target.samefile(path):
         raise DocumentError("--out names the file itself; leave it out to split in place")
-    if target.exists() and not order.force:
+    if there and not order.force:
         raise DocumentError(f"{target} is there already; --force replaces it")
     return target
 
@@ -187,22 +191,22 @@ def _written(result: Result, layout: Layout, held: _Held, order: Order) -> Resul
     target, path = result.target, held.path
     compression = psd.COMPRESSIONS[order.compression]
     pieces = psd_surgery.graft(layout, result.layer, result.parts, compression)
-    with scratch_in(target.parent) as folder:
+    resume(target.parent)
+    with scratch_in(target.parent, finish) as folder:
         fresh = folder / target.name
         with fresh.open("wb") as writer:
             writer.writelines(pieces)
         fresh.chmod(stat.S_IMODE(held.status.st_mode))
         sync(fresh)
-        change = Change(path, layout, result.layer.number, result.parts)
         standing = receipt_of(path) if target == path else None
-        follow = prepare(change, standing, folder) if standing else None
+        if standing:
+            change = Change(path, layout, result.layer.number, result.parts)
+            prepare(change, standing, folder)
         held.check_unchanged()
         if target == path and order.backup:
             result = replace(result, backup=_kept(path, folder))
         fresh.replace(target)
         sync(target.parent)
-        if follow:
-            publish(follow)
     return result
 
 

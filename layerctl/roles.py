@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from layerctl.compositing import Bytes, Floats, Stack, weights
+from layerctl.coverage import complete
 from layerctl.document import Document, Layer, Quality, Role, trimmed
 from layerctl.lift import Guess
 
@@ -37,11 +38,12 @@ UNSURE = 0.35
 """Share of a layer's half-transparent pixels from which its edge counts as doubtful."""
 
 
-def read_guess(layers: Floats, least: float) -> Guess:
+def read_guess(layers: Floats, picture: Floats, least: float) -> Guess:
     """Return the model's layers that hold something, each with its role.
 
     Args:
         layers: (N, h, w, 4) straight RGBA in [0, 1], bottom first.
+        picture: (h, w, 4), what the model saw.
         least: Share of the canvas that a layer must show to be kept.
     """
     shown = weights(_opaque_below(layers[..., 3])).mean(axis=(1, 2))
@@ -56,8 +58,9 @@ def read_guess(layers: Floats, least: float) -> Guess:
         else:
             kept.append(layers[k])
             roles.append(role)
-    solid = tuple(not _thin(layer[..., 3]) for layer in kept)
-    return Guess(np.stack(kept), tuple(roles), solid)
+    whole, every = complete(np.stack(kept), roles, picture, least)
+    solid = tuple(not _thin(layer[..., 3]) for layer in whole)
+    return Guess(whole, every, solid)
 
 
 def _opaque_below(alphas: Floats) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
@@ -17,15 +17,15 @@ PREFIX = ".layerctl.scratch-"
 
 
 @contextmanager
-def scratch_in(home: Path) -> Iterator[Path]:
-    """Lend a folder in `home` that is gone afterwards; those of killed runs go first.
+def scratch_in(home: Path, finish: Callable[[Path], None]) -> Iterator[Path]:
+    """Lend a folder in `home`; whatever happens, `finish` gets it at last, and then it goes.
+
+    If the run is killed, or `finish` fails, it stays for `left_in` to find.
 
     Raises:
         EnvironmentFault: The disk is full, or `home` cannot be written to.
     """
     try:
-        for left in home.glob(f"{PREFIX}*"):
-            _clear(left)
         folder = Path(mkdtemp(prefix=PREFIX, dir=home))
         with ExitStack() as holding:
             # Some network file systems have no locks; what is left there stays.
@@ -34,16 +34,22 @@ def scratch_in(home: Path) -> Iterator[Path]:
             try:
                 yield folder
             finally:
+                finish(folder)
                 shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         reason = error.strerror or str(error)
         raise EnvironmentFault(f"cannot write to {home}: {reason}") from error
 
 
-def _clear(folder: Path) -> None:
-    """Remove a folder, unless somebody holds it."""
-    with suppress(OSError), _held(folder):
-        shutil.rmtree(folder, ignore_errors=True)
+def left_in(home: Path) -> Iterator[Path]:
+    """Yield the folders that killed runs left in `home`, each held, and gone when the next comes.
+
+    What a run still works in is passed over.
+    """
+    for folder in home.glob(f"{PREFIX}*"):
+        with suppress(OSError), _held(folder):
+            yield folder
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -21,8 +21,9 @@ preset.wording
 preset.resolution
 preset.listing preset
 checkpoints download
-network
-matting texts fit
+network pyramid
+backdrop texts fit
+matting
 lift
 roles split
 formats.psd_bytes formats.sheet
@@ -50,8 +51,8 @@ __main__
 """From the ground up; modules on one floor do not know each other."""
 
 NETWORK = """
-functional folder prompts qwen_vl
-vae transformer flow settings shards
+functional folder prompts
+vae transformer flow settings shards qwen_vl
 lora_file modulation quantize offload
 lora
 checkpoint

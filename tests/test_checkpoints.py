@@ -87,6 +87,11 @@ def test_a_folder_is_a_checkpoint_when_it_has_an_index(folder):
     assert "no checkpoint" in refusal(folder)
 
 
+@pytest.mark.usefixtures("cache")
+def test_a_name_that_no_file_can_have_is_one_sentence():
+    assert refusal("x" * 300).endswith("cannot be read: File name too long")
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from safetensors.torch import load_file, save_file
 
 from layerctl import decompose
 from layerctl.checkpoints import shipped_folder
@@ -279,6 +280,16 @@ def test_a_damaged_checkpoint_is_one_sentence(checkpoint):
     fault = refusal(checkpoint)
     assert "more: layerctl models check" in str(fault)
     assert isinstance(fault, EnvironmentFault)
+
+
+def test_weights_that_are_no_numbers_make_no_document(photo, checkpoint):
+    weights = checkpoint / "transformer" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    tensors["proj_out.bias"][3] = float("nan")
+    save_file(tensors, weights)
+    chosen = preset(model__name=str(checkpoint), model__device="cpu", decompose__steps=1)
+    with pytest.raises(EnvironmentFault, match="copy makes layers of numbers that are not finite"):
+        open_model(chosen).decompose(photo, chosen)
 
 
 def test_a_lora_that_is_missing_or_foreign_is_one_sentence(checkpoint, tmp_path):

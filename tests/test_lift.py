@@ -6,7 +6,7 @@ import pytest
 
 from layerctl.compositing import weights
 from layerctl.document import Document, Layer
-from layerctl.lift import Guess, lift, spread
+from layerctl.lift import Guess, lift
 
 
 def scene(height=300, width=420, *, shadow=False):
@@ -132,22 +132,38 @@ def test_what_the_photo_shows_is_what_the_weights_say():
     assert weights(alphas)[1][inside].mean() > 0.98
 
 
-def test_spreading_keeps_what_is_known_and_fills_the_rest_between_it():
-    rng = np.random.default_rng(8)
-    values = rng.random((50, 70, 3), dtype=np.float32)
-    known = rng.random((50, 70)) < 0.1
-    filled = spread(values, known)
-    assert np.allclose(filled[known], values[known], atol=1e-5)
-    assert filled.min() >= values[known].min() - 1e-5
-    assert filled.max() <= values[known].max() + 1e-5
+def test_on_a_plain_backdrop_what_the_model_missed_is_found():
+    photo, layers = scene()
+    photo[60:64, 20:150, :3] = (20, 90, 160)
+    stack = lift(photo, guess_of(layers), 420)
+    assert stack.alphas[1][61:63, 30:140].mean() > 240
+    assert (
+        np.abs(stack.colours[0][61:63, 30:140] / 255 - layers[0][61:63, 30:140, :3]).mean() < 0.02
+    )
 
 
-def test_spreading_a_constant_gives_the_constant():
-    values = np.full((33, 20, 1), 0.25, np.float32)
-    known = np.zeros((33, 20), bool)
-    known[3, 4] = True
-    assert np.allclose(spread(values, known), 0.25, atol=1e-5)
+def test_on_a_plain_backdrop_no_ghost_of_the_model_s_is_left_behind_the_product():
+    photo, layers = scene()
+    ghost = layers[1][..., 3:] * 0.4
+    haunted = layers[0].copy()
+    haunted[..., :3] += ghost * (layers[1][..., :3] - haunted[..., :3])
+    stack = lift(photo, guess_of([haunted, layers[1]]), 420)
+    hidden = layers[1][..., 3] > 0.99
+    assert np.abs(stack.colours[0] / 255 - layers[0][..., :3])[hidden].mean() < 0.02
 
 
-def test_nothing_known_spreads_to_zero():
-    assert not spread(np.ones((9, 9, 3), np.float32), np.zeros((9, 9), bool)).any()
+def test_nothing_shines_through_where_two_things_meet():
+    _, (backdrop, disc) = scene()
+    left, right = disc.copy(), disc.copy()
+    left[:, 215:, 3], right[:, :205, 3] = 0, 0
+    right[..., :3] = right[..., 2::-1]
+    layers = [backdrop, left, right]
+    canvas = np.zeros((*disc.shape[:2], 3), np.float32)
+    for layer in layers:
+        canvas += layer[..., 3:] * (layer[..., :3] - canvas)
+    photo = np.rint(np.dstack([canvas, np.ones(disc.shape[:2])]) * 255).astype(np.uint8)
+    guess = Guess(blurred(layers), ("background", "product", "product"), (False, True, True))
+    seen = weights(lift(photo, guess, 420).alphas / np.float32(255))
+    inner = cv2.erode((disc[..., 3] > 0.99).astype(np.uint8), np.ones((9, 9))) > 0
+    assert seen[0][inner].max() < 0.1
+    assert seen[1][inner & (left[..., 3] > 0) & (right[..., 3] == 0)].mean() > 0.97

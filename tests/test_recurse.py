@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -172,12 +173,27 @@ def test_the_file_itself_is_no_other_file(shot):
         check(shot, Order("1", out=shot, force=True))
 
 
+def test_a_place_that_nobody_may_look_into_is_the_machines_fault(shot, monkeypatch):
+    def forbidden(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("layerctl.recurse.Path.is_dir", forbidden)
+    with pytest.raises(EnvironmentFault, match=r"cannot write to .*new\.psd: Permission denied"):
+        check(shot, Order("1", out=shot.with_name("new.psd")))
+
+
 def test_a_link_to_a_file_stays_a_link(shot, tmp_path):
     link = tmp_path / "link.psd"
     link.symlink_to(shot)
     recurse(link, Order("1"), parting.halves)
     assert link.is_symlink()
     assert "1/1" in names(shot)
+
+
+def test_a_link_that_goes_in_a_ring_is_refused(tmp_path):
+    (tmp_path / "ring.psd").symlink_to("ring.psd")
+    with pytest.raises(DocumentError, match="it cannot be read: Too many levels"):
+        check(tmp_path / "ring.psd", Order("1"))
 
 
 def test_permissions_are_kept(shot):
@@ -348,8 +364,19 @@ def killed():
     return kill
 
 
+def check_followed(out, photos, *, split):
+    """The next run takes a photo for done, split or not, and all that hangs on it is in step."""
+    jobs = plan([photos], out)
+    assert {o.status for o in run(jobs, Batch(out, Preset(), night.SETTINGS), None)} == {"skipped"}
+    numbers = [record.number for record in receipts.read(out / "shoe.layers.json").layers]
+    assert ("2/1" in numbers) == split
+    assert (out / "shoe" / "01-00-left.png").exists() == split
+    assert (out / "shoe" / "01-product-1.png").exists() != split
+    assert all(verdict.passed for verdict in verify(out, photos))
+
+
 def test_killed_at_any_step_the_old_file_or_the_new_one_is_there(done, killed, tmp_path):
-    out, _, _ = done
+    out, photos, _ = done
     old = (out / "shoe.psd").read_bytes()
     recurse(out / "shoe.psd", Order("2", out=tmp_path / "new.psd"), parting.halves)
     new = (tmp_path / "new.psd").read_bytes()
@@ -358,6 +385,7 @@ def test_killed_at_any_step_the_old_file_or_the_new_one_is_there(done, killed, t
         shutil.copytree(out, tmp_path / "copy")
         alive = not killed(tmp_path / "copy" / "shoe.psd", "2", moment)
         found.add(content := (tmp_path / "copy" / "shoe.psd").read_bytes())
+        check_followed(tmp_path / "copy", photos, split=content == new)
         kept = Path(tmp_path / "copy" / "shoe.psd.bak")
         assert content in (old, new)
         assert content == old or kept.read_bytes() == old
@@ -368,3 +396,26 @@ def test_killed_at_any_step_the_old_file_or_the_new_one_is_there(done, killed, t
             break
     assert moment > 5
     assert found == {old, new}
+
+
+def test_ended_by_a_signal_at_any_step_the_photo_still_counts_as_done(done, tmp_path):
+    out, photos, _ = done
+    for moment in count():
+        shutil.copytree(out, tmp_path / "copy")
+        steps = iter(range(moment, -1, -1))
+
+        def move(path, target, *, steps=steps, replace=Path.replace):
+            if next(steps, -1) == 0:
+                raise SystemExit(143)
+            return replace(path, target)
+
+        with pytest.MonkeyPatch.context() as patched, suppress(SystemExit):
+            patched.setattr(Path, "replace", move)
+            recurse(tmp_path / "copy" / "shoe.psd", Order("2"), parting.halves)
+        split = "2/1" in names(tmp_path / "copy" / "shoe.psd")
+        check_followed(tmp_path / "copy", photos, split=split)
+        assert split == (moment > 0)
+        shutil.rmtree(tmp_path / "copy")
+        if next(steps, -1) != -1:
+            break
+    assert moment > 3

@@ -36,8 +36,18 @@ WORDS = layer(0.9, strokes())
 NOTHING = layer(0.5, 0.0)
 
 
+def read(*layers, least=0.002):
+    """What is made of layers that explain their picture."""
+    picture = layers[0]
+    for upper in layers[1:]:
+        picture = layer(
+            upper[..., 3:] * upper[..., :3] + (1 - upper[..., 3:]) * picture[..., :3], 1
+        )
+    return read_guess(np.stack(layers).astype(np.float32), picture, least)
+
+
 def roles(*layers, least=0.002):
-    return read_guess(np.stack(layers).astype(np.float32), least).roles
+    return read(*layers, least=least).roles
 
 
 def test_each_kind_of_layer_is_recognised():
@@ -60,9 +70,7 @@ def test_the_same_thing_twice_is_kept_once():
 def test_a_thing_drawn_half_in_each_of_two_layers_becomes_one():
     left, right = disc(15).copy(), disc(15).copy()
     left[:, 38:], right[:, :26] = 0, 0
-    guess = read_guess(
-        np.float32([BACKDROP, layer((0.8, 0.2, 0.1), left), layer((0.8, 0.2, 0.1), right)]), 0.002
-    )
+    guess = read(BACKDROP, layer((0.8, 0.2, 0.1), left), layer((0.8, 0.2, 0.1), right))
     assert guess.roles == ("background", "product")
     assert np.abs(guess.layers[1, ..., 3] - disc(15)).mean() < 0.01
 
@@ -80,7 +88,7 @@ def test_an_empty_photo_is_its_background():
 
 
 def built(*layers):
-    guess = read_guess(np.stack(layers).astype(np.float32), 0.002)
+    guess = read(*layers)
     flat = np.zeros((64, 64, 3), np.float32)
     for one in layers:
         flat += one[..., 3:] * (one[..., :3] - flat)

@@ -1,11 +1,14 @@
 """What hangs on a PSD follows when one of its layers was split: its receipt, slides and pictures.
 
-The photo then still counts as done: no run does it again over what was made of it by hand.
+The photo then still counts as done: no run does it again over what was made of it by hand. What
+follows is ready before the PSD is moved to its place, so that the next run can finish what a run
+that was killed began.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -14,13 +17,14 @@ from PIL.PngImagePlugin import PngImageFile
 
 from layerctl.batch import receipt as receipts
 from layerctl.batch.plan import RECEIPT_ENDING
-from layerctl.batch.publish import sync
+from layerctl.batch.publish import listed, sync
 from layerctl.batch.receipt import File, LayerRecord, Receipt
 from layerctl.document import Document, Group, Layer, Node, Role, numbered
 from layerctl.errors import DocumentError
 from layerctl.formats import FORMATS, psd
 from layerctl.formats.psd_layout import Layout
 from layerctl.preset import ExportSection
+from layerctl.scratch import left_in
 from layerctl.split import grouped, planted
 
 FOLLOWERS: Mapping[str, str] = {".pptx": "pptx", ".png": "png"}
@@ -40,17 +44,6 @@ class Change:
     parts: tuple[Node, ...]
 
 
-@dataclass(frozen=True)
-class Amendment:
-    """What is to be published after the PSD: files in a folder, laid out as beside the PSD."""
-
-    folder: Path
-    home: Path
-    receipt: Receipt
-    name: str
-    stale: tuple[str, ...]
-
-
 def receipt_of(path: Path) -> Receipt | None:
     """Return the receipt beside a PSD, if there is one that names it."""
     try:
@@ -64,7 +57,7 @@ def _receipt_path(path: Path) -> Path:
     return path.with_name(path.stem + RECEIPT_ENDING)
 
 
-def prepare(change: Change, standing: Receipt, folder: Path) -> Amendment:
+def prepare(change: Change, standing: Receipt, folder: Path) -> None:
     """Write into `folder`, which holds the new PSD, what follows from it.
 
     If somebody has worked on any of the outputs, no other is written anew: the receipt takes them
@@ -74,26 +67,41 @@ def prepare(change: Change, standing: Receipt, folder: Path) -> Amendment:
     ours = all(_is_as_recorded(home / file.path, file) for file in standing.files)
     known = any(record.number == change.number for record in standing.layers)
     amended = (_followed if ours and known else _acknowledged)(change, standing, folder)
-    name = _receipt_path(change.path).name
-    receipts.write(amended, folder / name)
-    kept = {file.path for file in amended.files}
-    stale = tuple(file.path for file in standing.files if file.path not in kept)
-    return Amendment(folder, home, amended, name, stale)
+    receipts.write(amended, folder / _receipt_path(change.path).name)
+    for path in folder.rglob("*"):
+        sync(path)
 
 
-def publish(amendment: Amendment) -> None:
-    """Move what was prepared to its places, the receipt last, and remove what it replaces."""
-    home, folder = amendment.home, amendment.folder
-    for file in amendment.receipt.files:
-        fresh = folder / file.path
+def finish(folder: Path) -> None:
+    """Publish what was prepared in a folder, if the PSD it belongs to was moved to its place."""
+    home = folder.parent
+    for prepared in folder.glob(f"*{RECEIPT_ENDING}"):
+        with suppress(DocumentError):
+            split = receipts.read(prepared).files[0]
+            if _is_as_recorded(home / split.path, split):
+                _publish(prepared, home)
+
+
+def resume(home: Path) -> None:
+    """Finish what killed runs began in a folder."""
+    for folder in left_in(home):
+        finish(folder)
+
+
+def _publish(prepared: Path, home: Path) -> None:
+    """Move all that a receipt names to its places, the receipt last, and remove what it replaces.
+
+    What was moved before stays: after a kill this goes on from there.
+    """
+    new = {file.path for file in receipts.read(prepared).files}
+    for path in new:
+        fresh = prepared.parent / path
         if fresh.exists():
-            sync(fresh)
-            (home / file.path).parent.mkdir(exist_ok=True)
-            fresh.replace(home / file.path)
-    for path in amendment.stale:
+            (home / path).parent.mkdir(exist_ok=True)
+            fresh.replace(home / path)
+    for path in listed(home / prepared.name) - new:
         (home / path).unlink(missing_ok=True)
-    sync(folder / amendment.name)
-    (folder / amendment.name).replace(home / amendment.name)
+    prepared.replace(home / prepared.name)
     sync(home)
 
 

@@ -98,7 +98,7 @@ def publish(delivery: Delivery, *, force: bool) -> None:
     Raises:
         ImageError: Something is in the way that no receipt accounts for; `force` replaces files.
     """
-    old = _listed(delivery.target)
+    old = listed(delivery.target)
     for file in delivery.receipt.files:
         if not (force or file.path in old):
             _refuse_stranger(delivery.home / file.path, file)
@@ -109,7 +109,7 @@ def publish(delivery: Delivery, *, force: bool) -> None:
         _move(delivery, old)
 
 
-def _listed(path: Path) -> set[str]:
+def listed(path: Path) -> set[str]:
     """Return the files that the receipt at `path`, if there is a readable one, accounts for."""
     try:
         return {file.path for file in receipt.read(path).files}

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from layerctl.batch import Model, receipt
+from layerctl.batch.amendment import resume
 from layerctl.batch.lock import hold
 from layerctl.batch.outcome import Outcome, Outcomes
 from layerctl.batch.pipeline import stream
@@ -39,6 +40,8 @@ def run(jobs: Sequence[Job], batch: Batch, open_model: Callable[[], Model]) -> O
     """
     with hold(batch.out):
         sweep(batch.out)
+        for home in sorted({(batch.out / job.receipt).parent for job in jobs}):
+            resume(home)
         todo, done = divide(jobs, batch)
         yield from done
         if todo:

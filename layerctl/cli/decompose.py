@@ -15,7 +15,7 @@ import typer
 
 from layerctl import __version__, console
 from layerctl.cli import flags
-from layerctl.errors import LayerctlError
+from layerctl.errors import EnvironmentFault, LayerctlError
 
 if TYPE_CHECKING:
     from layerctl.batch import Model
@@ -97,15 +97,23 @@ def decompose(
 
 
 def _settings(preset: Preset) -> str:
-    """Return the hash of all that decides a result besides the photo."""
+    """Return the hash of all that decides a result besides the photo.
+
+    Raises:
+        EnvironmentFault: The checkpoint or a LoRA is not here.
+    """
     from layerctl.batch.receipt import settings_sha256
     from layerctl.checkpoints import checkpoint_folder, fingerprint
     from layerctl.hashes import sha256_of
     from layerctl.preset import digest
 
     checkpoint = fingerprint(checkpoint_folder(preset.model))
-    loras = sha256_of(Path(lora.file) for lora in preset.model.loras)
-    return settings_sha256(digest(preset), checkpoint, *loras, __version__)
+    loras = [Path(lora.file) for lora in preset.model.loras]
+    if missing := next((path for path in loras if not path.is_file()), None):
+        raise EnvironmentFault(
+            f"the LoRA {missing} is not here: give FILE or FILE@WEIGHT, as in style.safetensors@0.8"
+        )
+    return settings_sha256(digest(preset), checkpoint, *sha256_of(loras), __version__)
 
 
 def _open(preset: Preset, log: _Log) -> Model:

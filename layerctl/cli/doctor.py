@@ -72,14 +72,15 @@ def _require_memory(preset: Preset) -> Settings:
     """Print what the model needs and what is there; return the settings it would run with.
 
     Raises:
-        EnvironmentFault: The model does not fit, or the device is not there.
+        EnvironmentFault: The model is missing or damaged, or does not fit, or the device is not
+            there.
     """
     from layerctl import fit, network
     from layerctl.checkpoints import examine
-    from layerctl.decompose import largest
+    from layerctl.decompose import checked_setup, largest
     from layerctl.machine import gigabytes
 
-    checkpoint, setup = examine(preset.model), network.set_up(preset.model)
+    setup, checkpoint = checked_setup(preset.model), examine(preset.model)
     settings = largest(preset, network.profile(setup))
     here = fit.room(setup.device)
     allowed = fit.allowed_plans(setup, settings, preset.model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def recurse(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE.psd", help="PSD and PSB files of any maker.")
+        list[Path],
+        typer.Argument(metavar="FILE.psd", help="PSD and PSB files of any maker.", readable=False),
     ],
     *,
     layer: Annotated[
@@ -82,7 +83,7 @@ def recurse(
         backup=not no_backup,
         force=force,
     )
-    failures: dict[Path, LayerctlError] = {}
+    failures: dict[Path, Exception] = {}
     for file in files:
         with _noted(failures, file):
             check(file, order)
@@ -92,21 +93,31 @@ def recurse(
         for file in ready:
             with _noted(failures, file):
                 _tell(file, split(file, order, take_apart))
-    if failures:
-        one = len(files) == 1
-        raise typer.Exit(failures[files[0]].exit_code if one else ExitCode.SOME_FAILED)
+    _end(failures, one=len(files) == 1)
 
 
 @contextmanager
-def _noted(failures: dict[Path, LayerctlError], file: Path) -> Iterator[None]:
-    """Say why a file fails, so that the others go on; wrong usage is no file's own fault."""
+def _noted(failures: dict[Path, Exception], file: Path) -> Iterator[None]:
+    """Say why a file fails, so that the others go on; some things are no file's own fault."""
     try:
         yield
-    except UsageError:
+    except (UsageError, BrokenPipeError):
         raise
-    except LayerctlError as error:
+    except Exception as error:  # noqa: BLE001 - one file never stops the others
         failures[file] = error
-        console.complain(f"{file}: {error}")
+        known = isinstance(error, LayerctlError)
+        console.complain(f"{file}: {error if known else type(error).__name__}")
+
+
+def _end(failures: Mapping[Path, Exception], *, one: bool) -> None:
+    """Leave with the exit code of what failed; what nobody expected is for the edge to report."""
+    for failure in failures.values():
+        if not isinstance(failure, LayerctlError):
+            raise failure
+        if one:
+            raise typer.Exit(failure.exit_code)
+    if failures:
+        raise typer.Exit(ExitCode.SOME_FAILED)
 
 
 def _place(out: Path | None, files: Sequence[Path]) -> Path | None:
@@ -115,6 +126,8 @@ def _place(out: Path | None, files: Sequence[Path]) -> Path | None:
         return None
     if len(files) > 1 and out.exists() and not out.is_dir():
         raise UsageError(f"--out: {out} is a file, and {len(files)} files need a folder")
+    if len({file.name for file in files}) < len(files):
+        raise UsageError("--out: some of the files have the same name; split them one by one")
     try:
         (out if len(files) > 1 else out.parent).mkdir(parents=True, exist_ok=True)
     except OSError as error:

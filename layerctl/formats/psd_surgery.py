@@ -43,7 +43,7 @@ FILL_MODES = frozenset(
 )
 """Blend modes for which a fill opacity is not the same as an opacity."""
 
-RASTERIZABLE = ("text", "smart object", "shape", "fill")
+RASTERIZABLE = ("text", "smart object", "video or 3D", "shape", "fill")
 """Kinds of layers that Photoshop can make pixels of."""
 
 PIXEL_LOCKS = 0b11
@@ -51,6 +51,9 @@ PIXEL_LOCKS = 0b11
 
 ID_SEED = 1044
 """The image resource that holds a number above which new layers are numbered."""
+
+LARGEST_ID = 2**31 - 1
+"""Beyond, readers may take an identity for negative; then those that no layer has must do."""
 
 FILLERS = {1026: bytes(2), 1072: b"\1"}
 """Image resources with an entry for each record, and a new one: not linked; an enabled group."""
@@ -125,10 +128,12 @@ def graft(
 def _number(fresh: list[records.Record], layout: Layout) -> None:
     """Give new records identities that no layer has or ever had, if the file has any at all."""
     known = [record.block(b"lyid") for record in layout.records]
-    used = [int.from_bytes(identity) for identity in known if identity]
+    used = {int.from_bytes(identity[:4]) for identity in known if identity}
     if used:
-        seed = int.from_bytes(layout.resource(ID_SEED) or b"")
-        for (record, _), identity in zip(fresh, count(max(*used, seed) + 1), strict=False):
+        last = max(*used, int.from_bytes((layout.resource(ID_SEED) or b"")[:4]))
+        first = last + 1 if last + len(fresh) <= LARGEST_ID else 1
+        free = (identity for identity in count(first) if identity not in used)
+        for (record, _), identity in zip(fresh, free, strict=False):
             record.tagged_blocks.set_data(Tag.LAYER_ID, identity)
 
 

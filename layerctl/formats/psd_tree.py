@@ -13,6 +13,7 @@ CONTENTS: Mapping[bytes, str] = {
     b"TySh": "text",
     b"tySh": "text",
     **dict.fromkeys((b"SoLd", b"SoLE", b"PlLd", b"plLd"), "smart object"),
+    **dict.fromkeys((b"PxSc", b"PxSD"), "video or 3D"),
     b"brit": "brightness",
     b"levl": "levels",
     b"curv": "curves",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeAlias, cast
 
 from pydantic import ValidationError
 
 from layerctl.errors import PresetError
 from layerctl.preset.sections import Preset
 from layerctl.preset.settings import Setting, read_settings
-from layerctl.preset.wording import expected, keys, nearest_key, sections
+from layerctl.preset.wording import expected, item_fault, keys, nearest_key, sections
 
 OWN = frozenset({"name", "about", "extends"})
 """Keys about the file itself, which a preset that extends it does not take over."""
@@ -23,6 +24,9 @@ FLAGS = {
     "export.formats": "--psd, --pptx, --png",
 }
 """Flags that are not called like the last part of their key."""
+
+_Inside: TypeAlias = tuple[int, str]
+"""Which item of a list, from 0, and which of its keys."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +160,9 @@ def _checked(settings: Mapping[str, Setting]) -> tuple[Preset | None, list[str]]
     try:
         return Preset.model_validate(_nested(settings)), []
     except ValidationError as error:
-        wrong = {_key(problem["loc"]) for problem in error.errors()}
-        return None, [_sentence(key, setting) for key, setting in settings.items() if key in wrong]
+        wrong = dict.fromkeys(_place(problem["loc"]) for problem in error.errors())
+        said = [(known, inside) for known in settings for key, inside in wrong if key == known]
+        return None, [_sentence(key, settings[key], inside) for key, inside in said]
 
 
 def _nested(settings: Mapping[str, Setting]) -> dict[str, object]:
@@ -171,18 +176,20 @@ def _nested(settings: Mapping[str, Setting]) -> dict[str, object]:
     return root
 
 
-def _key(location: Iterable[int | str]) -> str:
+def _place(location: Sequence[int | str]) -> tuple[str, _Inside | None]:
     """Return the key that an error of pydantic is about: its location goes on into the value."""
-    key = ""
-    for part in location:
-        key = f"{key}.{part}" if key else str(part)
-        if key in keys():
-            break
-    return key
+    key, rest = "", list(map(str, location))
+    while rest and key not in keys():
+        key = f"{key}.{rest.pop(0)}".removeprefix(".")
+    return key, (int(rest[0]), rest[1]) if len(rest) > 1 else None
 
 
-def _sentence(key: str, setting: Setting) -> str:
+def _sentence(key: str, setting: Setting, inside: _Inside | None) -> str:
     where = setting.origin if setting.origin in _flag(key) else f"{setting.origin}: {key}"
+    if inside:
+        place, name = inside
+        item = cast(Sequence[Mapping[str, object]], setting.value)[place]
+        return f"{where}, item {place + 1}: {item_fault(key, item, name)}"
     wanted = expected(keys()[key])
     return f"{where} must be {wanted}, not {setting.spelling}{_trap(setting)}"
 

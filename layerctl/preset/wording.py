@@ -80,6 +80,17 @@ def expected(content: Mapping[str, Any]) -> str:
     return {"boolean": "true or false", "null": "null"}[kind]
 
 
+def item_fault(key: str, item: Mapping[str, object], name: str) -> str:
+    """Return what is wrong with a key of an item in a list: "depth must be ..., not 9"."""
+    known = _section(keys()[key]["items"])["properties"]
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        return f"there is no key {name}" + (f"; did you mean {near[0]}?" if near else "")
+    if name not in item:
+        return f"{name} is missing"
+    return f"{name} must be {expected(known[name])}, not {item[name]!r}"
+
+
 def _limits(content: Mapping[str, Any]) -> str:
     if "maxLength" in content:
         return f" of {content['minLength']} to {content['maxLength']} characters"

@@ -16,16 +16,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from layerctl_model.flow import Flow
-from layerctl_model.folder import WEIGHTS, CheckpointError, read_json, write_json
+from layerctl_model.flow import SCHEDULER, Flow
+from layerctl_model.folder import WEIGHTS, CheckpointError, read_config, write_json
 from layerctl_model.lora import Lora, merged
 from layerctl_model.shards import damaged, examine, misfits
-from layerctl_model.transformer import TransformerSizes, VLDMMDiT
-from layerctl_model.vae import RGBAVae, VaeSizes, collapse, expand
+from layerctl_model.transformer import TRANSFORMER, TransformerSizes, VLDMMDiT
+from layerctl_model.vae import VAE, RGBAVae, VaeSizes, collapse, expand
 
 CONFIG = "config.json"
 SCHEDULER_CONFIG = "scheduler_config.json"
 DIFFUSERS_VERSION = "0.42.1"
+PIPELINE = "QwenImageLayeredPipeline"
 NAMED_AT_MOST = 5
 
 T = TypeVar("T")
@@ -96,7 +97,7 @@ def empty_vae(folder: Path) -> RGBAVae:
         CheckpointError: The config is missing, or describes what we do not have.
     """
     with torch.device("meta"):
-        return _configured(lambda c: RGBAVae(VaeSizes.from_config(c)), folder / "vae" / CONFIG)
+        return _configured(lambda c: RGBAVae(VaeSizes.from_config(c)), folder / "vae" / CONFIG, VAE)
 
 
 def empty_transformer(folder: Path) -> VLDMMDiT:
@@ -107,7 +108,7 @@ def empty_transformer(folder: Path) -> VLDMMDiT:
     """
     path = folder / "transformer" / CONFIG
     with torch.device("meta"):
-        return _configured(lambda c: VLDMMDiT(TransformerSizes.from_config(c)), path)
+        return _configured(lambda c: VLDMMDiT(TransformerSizes.from_config(c)), path, TRANSFORMER)
 
 
 def load_flow(folder: Path) -> Flow:
@@ -116,7 +117,7 @@ def load_flow(folder: Path) -> Flow:
     Raises:
         CheckpointError: Its config is missing or asks for what we do not have.
     """
-    return _configured(Flow.from_config, folder / "scheduler" / SCHEDULER_CONFIG)
+    return _configured(Flow.from_config, folder / "scheduler" / SCHEDULER_CONFIG, SCHEDULER)
 
 
 def save_vae(vae: RGBAVae, folder: Path) -> None:
@@ -141,23 +142,26 @@ def save_index(folder: Path) -> None:
     write_json(
         folder / "model_index.json",
         {
-            "_class_name": "QwenImageLayeredPipeline",
+            "_class_name": PIPELINE,
             "_diffusers_version": DIFFUSERS_VERSION,
             "processor": [None, None],
-            "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+            "scheduler": ["diffusers", SCHEDULER],
             "text_encoder": [None, None],
             "tokenizer": [None, None],
-            "transformer": ["diffusers", "QwenImageTransformer2DModel"],
-            "vae": ["diffusers", "AutoencoderKLQwenImage"],
+            "transformer": ["diffusers", TRANSFORMER],
+            "vae": ["diffusers", VAE],
         },
     )
 
 
-def _configured(read: Callable[[Mapping[str, Any]], T], path: Path) -> T:
+def _configured(read: Callable[[Mapping[str, Any]], T], path: Path, kind: str) -> T:
+    config = read_config(path, kind)
     try:
-        return read(read_json(path))
+        return read(config)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} describes a network we do not have: {error}") from error
+        raise CheckpointError(
+            f"{path} describes a network we do not have: {error}; fetch the checkpoint again"
+        ) from error
 
 
 def _stored_tensors(

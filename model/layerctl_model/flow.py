@@ -20,6 +20,9 @@ from layerctl_model.functional import Grid
 
 # Tokens of a 256 x 256 picture: where the dynamic shift is e.
 BASE_TOKENS = 256
+SCHEDULER = "FlowMatchEulerDiscreteScheduler"
+"""What diffusers calls it."""
+
 UNSUPPORTED = (
     "invert_sigmas",
     "stochastic_sampling",
@@ -66,6 +69,10 @@ class Flow:
     def __post_init__(self) -> None:
         if self.time_shift_type not in {"exponential", "linear"}:
             raise ValueError(f"time_shift_type {self.time_shift_type!r} is not known")
+        if self.num_train_timesteps < 1 or self.shift <= 0:
+            raise ValueError("num_train_timesteps and shift must be positive")
+        if self.shift_terminal is not None and not 0 <= self.shift_terminal < 1:
+            raise ValueError(f"shift_terminal {self.shift_terminal} must be at least 0 and below 1")
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Flow:
@@ -78,7 +85,7 @@ class Flow:
 
     def to_config(self) -> dict[str, Any]:
         """Write the schedule as a diffusers config."""
-        return {"_class_name": "FlowMatchEulerDiscreteScheduler", **asdict(self)}
+        return {"_class_name": SCHEDULER, **asdict(self)}
 
     def warp(self, sigma: Tensor, tokens: int) -> Tensor:
         """Move noise levels in (0, 1] towards noise, the more the larger the picture.

@@ -11,8 +11,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from layerctl_model.checkpoint import CONFIG, empty_transformer, empty_vae, load_flow
-from layerctl_model.folder import TEXT_WEIGHTS, WEIGHTS, CheckpointError, existing, read_json
+from layerctl_model.checkpoint import CONFIG, PIPELINE, empty_transformer, empty_vae, load_flow
+from layerctl_model.folder import (
+    TEXT_WEIGHTS,
+    WEIGHTS,
+    CheckpointError,
+    existing,
+    read_config,
+    read_json,
+)
 from layerctl_model.qwen_vl import Shape, published_name, shapes
 from layerctl_model.settings import read_profile
 from layerctl_model.shards import Shards, examine, misfits
@@ -72,7 +79,7 @@ def mismatches(folder: Path) -> list[str]:
 
 def _parts(folder: Path) -> set[str]:
     """The parts of a checkpoint: what every one has, what its index names, text if it is there."""
-    index = read_json(folder / MODEL_INDEX)
+    index = read_config(folder / MODEL_INDEX, PIPELINE)
     named = {part for part, home in index.items() if isinstance(home, list) and any(home)}
     texts = TEXTS if (folder / "text_encoder").is_dir() else set()
     return {"scheduler", "transformer", "vae"} | named | texts
@@ -120,11 +127,14 @@ def _text_encoder(folder: Path) -> list[str]:
 
 
 def _text_shapes(folder: Path) -> dict[str, Shape]:
-    config = folder / CONFIG
+    path = folder / CONFIG
+    config = read_json(path)
     try:
-        return shapes(read_json(config))
-    except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
-        raise CheckpointError(f"{config} describes no Qwen2.5-VL: {error!r}") from error
+        return shapes(config)
+    except (KeyError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} describes no Qwen2.5-VL: {error!r}; fetch the checkpoint again"
+        ) from error
 
 
 def _told(folder: Path, stored: Shards, wanted: Mapping[str, Shape]) -> list[str]:

@@ -210,7 +210,7 @@ def _numbers_per_token(path: Path) -> int:
         head = config["hidden_size"] // config["num_attention_heads"]
         kept = 2 * config["num_hidden_layers"] * config["num_key_value_heads"] * head
         return kept + 3 * config["intermediate_size"] + 8 * config["hidden_size"]
-    except (KeyError, TypeError) as error:
+    except (ArithmeticError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} describes no language model: {error}") from error
 
 

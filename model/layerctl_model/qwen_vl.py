@@ -16,7 +16,10 @@ PREFIXES = {
 }
 """How other versions of transformers begin the names, and how the published checkpoint does."""
 
+KIND = "qwen2_5_vl"
 HEAD = "lm_head.weight"
+MOST_BLOCKS = 512
+"""More than any such model has: what a damaged config asks for could take the whole memory."""
 
 
 def published_name(name: str) -> str:
@@ -36,7 +39,10 @@ def shapes(config: Mapping[str, Any]) -> dict[str, Shape]:
 
     Raises:
         KeyError: A size is missing.
+        ValueError: It is another model's config.
     """
+    if (kind := config.get("model_type", KIND)) != KIND:
+        raise ValueError(f"model_type is {kind}")
     language = {**config, **(config.get("text_config") or {})}
     wanted = {f"visual.{name}": shape for name, shape in _vision(config["vision_config"])}
     wanted |= {f"model.{name}": shape for name, shape in _language(language)}
@@ -52,7 +58,7 @@ def _language(sizes: Mapping[str, Any]) -> Iterator[tuple[str, Shape]]:
     keys = width // heads * (sizes.get("num_key_value_heads") or heads)
     yield "embed_tokens.weight", (sizes["vocab_size"], width)
     yield "norm.weight", (width,)
-    for block in (f"layers.{number}" for number in range(sizes["num_hidden_layers"])):
+    for block in _numbered("layers", sizes["num_hidden_layers"]):
         yield f"{block}.input_layernorm.weight", (width,)
         yield f"{block}.post_attention_layernorm.weight", (width,)
         yield from _linear(f"{block}.self_attn.q_proj", width, width)
@@ -70,7 +76,7 @@ def _vision(sizes: Mapping[str, Any]) -> Iterator[tuple[str, Shape]]:
     channels = sizes.get("in_chans", sizes.get("in_channels", 3))
     patch, frames = sizes.get("patch_size", 14), sizes.get("temporal_patch_size", 2)
     yield "patch_embed.proj.weight", (width, channels, frames, patch, patch)
-    for block in (f"blocks.{number}" for number in range(sizes["depth"])):
+    for block in _numbered("blocks", sizes["depth"]):
         yield f"{block}.norm1.weight", (width,)
         yield f"{block}.norm2.weight", (width,)
         yield from _linear(f"{block}.attn.qkv", width, 3 * width)
@@ -81,6 +87,12 @@ def _vision(sizes: Mapping[str, Any]) -> Iterator[tuple[str, Shape]]:
     yield "merger.ln_q.weight", (width,)
     yield from _linear("merger.mlp.0", merged, merged)
     yield from _linear("merger.mlp.2", merged, sizes["out_hidden_size"])
+
+
+def _numbered(name: str, count: int) -> Iterator[str]:
+    if not 0 < count <= MOST_BLOCKS:
+        raise ValueError(f"it has {count} {name}")
+    return (f"{name}.{number}" for number in range(count))
 
 
 def _linear(name: str, inputs: int, outputs: int) -> Iterator[tuple[str, Shape]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from layerctl_model.folder import CheckpointError, read_json
+from layerctl_model.folder import CheckpointError, known_fields, read_json
 
 PROFILE = "layerctl.json"
 SIDE_MULTIPLE = 32
@@ -52,6 +52,10 @@ class Profile:
     reads_alpha: bool = True
     note: str = ""
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.fewest_layers <= self.most_layers:
+            raise ValueError(f"no number is {self.fewest_layers} to {self.most_layers} layers")
+
 
 def read_profile(folder: Path) -> Profile:
     """The profile in a checkpoint's `layerctl.json`, or the published model's where there is none.
@@ -69,7 +73,8 @@ def read_profile(folder: Path) -> Profile:
         content |= read_json(path)
     limits = {key: content.pop(key) for key in list(content) if key in Profile.__annotations__}
     try:
-        return Profile(**{**limits, "settings": Settings(**content)})
+        settings = Settings(**{**content, **known_fields(content, Settings)})
+        return Profile(settings, **known_fields(limits, Profile))
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is not a profile: {error}") from error
 

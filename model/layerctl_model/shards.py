@@ -141,7 +141,7 @@ def _end_of_data(header: Mapping[str, Any]) -> int:
     """The end of the last tensor; they must follow each other without gap or overlap."""
     end = 0
     for start, stop in sorted(tuple(entry["data_offsets"]) for entry in header.values()):
-        if start != end or stop < start:
+        if start != end or stop < start or type(stop) is not int:
             raise ValueError(f"its tensors overlap or leave a gap at byte {end} of the data")
         end = stop
     if not header:
@@ -194,7 +194,7 @@ def _places(index: Path) -> dict[str, Path]:
 
 
 def _is_beside(file: object) -> bool:
-    return isinstance(file, str) and Path(file).name == file
+    return isinstance(file, str) and Path(file).name == file and file.endswith(".safetensors")
 
 
 def _disagreements(

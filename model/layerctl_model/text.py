@@ -5,7 +5,8 @@ It runs in transformers; the extra `layerctl[qwen]` brings what is needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -115,19 +116,36 @@ def load_text(
     for part in ("text_encoder", "tokenizer", "processor"):
         for fault in CHECKS[part](folder):
             raise CheckpointError(fault)
-    model = transformers.Qwen2_5_VLForConditionalGeneration.from_pretrained(
-        folder / "text_encoder",
-        dtype=dtype,
-        device_map=str(device),
-        local_files_only=True,
-    )
-    tokenizer = transformers.Qwen2Tokenizer.from_pretrained(
-        folder / "tokenizer", local_files_only=True
-    )
-    processor = transformers.Qwen2VLImageProcessorPil.from_pretrained(
-        folder / "processor", local_files_only=True
-    )
+    with _refusals_told(folder / "text_encoder"):
+        model = transformers.Qwen2_5_VLForConditionalGeneration.from_pretrained(
+            folder / "text_encoder",
+            dtype=dtype,
+            device_map=str(device),
+            local_files_only=True,
+        )
+    with _refusals_told(folder / "tokenizer"):
+        tokenizer = transformers.Qwen2Tokenizer.from_pretrained(
+            folder / "tokenizer", local_files_only=True
+        )
+    with _refusals_told(folder / "processor"):
+        processor = transformers.Qwen2VLImageProcessorPil.from_pretrained(
+            folder / "processor", local_files_only=True
+        )
     return TextEncoder(model.eval(), tokenizer, processor)
+
+
+@contextmanager
+def _refusals_told(part: Path) -> Iterator[None]:
+    """Name the folder that transformers cannot read; it may fail in any way at odd configs."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        raise CheckpointError(
+            f"{part} cannot be read by transformers ({type(error).__name__}: {error}): "
+            "fetch it again"
+        ) from error
 
 
 def _extra(name: str) -> Any:  # noqa: ANN401 - a module

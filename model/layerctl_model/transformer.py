@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from layerctl_model.folder import known_fields
+from layerctl_model.folder import MOST_BLOCKS, known_fields
 from layerctl_model.functional import (
     Grid,
     apply_rope,
@@ -23,6 +23,9 @@ from layerctl_model.functional import (
     modulate,
     timestep_embedding,
 )
+
+TRANSFORMER = "QwenImageTransformer2DModel"
+"""What diffusers calls it."""
 
 ROPE_THETA = 10_000.0
 TIME_CHANNELS = 256
@@ -50,6 +53,10 @@ class TransformerSizes:
             raise ValueError(
                 "use_layer3d_rope must be true, zero_cond_t and guidance_embeds must be false"
             )
+        if not 0 < self.num_layers <= MOST_BLOCKS:
+            raise ValueError(f"num_layers must be 1 to {MOST_BLOCKS}, not {self.num_layers}")
+        if any(dim % 2 for dim in self.axes_dims_rope) or len(self.axes_dims_rope) != 3:
+            raise ValueError(f"axes_dims_rope {self.axes_dims_rope} must be three even numbers")
         if sum(self.axes_dims_rope) != self.attention_head_dim:
             raise ValueError(
                 f"axes_dims_rope {self.axes_dims_rope} must add up to "
@@ -60,14 +67,14 @@ class TransformerSizes:
     def from_config(cls, config: Mapping[str, Any]) -> TransformerSizes:
         """Read the sizes from a diffusers config; what it leaves out has diffusers' default."""
         absent = {"use_additional_t_cond": False, "use_layer3d_rope": False}
-        known = known_fields({**absent, **config}, cls)
-        if "out_channels" in known and known["out_channels"] is None:
-            known["out_channels"] = known["in_channels"]
-        return cls(**known)
+        filled = {**absent, **config}
+        if "out_channels" in config and config["out_channels"] is None:
+            filled["out_channels"] = config["in_channels"]
+        return cls(**known_fields(filled, cls))
 
     def to_config(self) -> dict[str, Any]:
         """Write the sizes as a diffusers config."""
-        return {"_class_name": "QwenImageTransformer2DModel", **asdict(self)}
+        return {"_class_name": TRANSFORMER, **asdict(self)}
 
     @property
     def width(self) -> int:

@@ -17,8 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from layerctl_model.folder import known_fields
+from layerctl_model.folder import MOST_BLOCKS, known_fields
 from layerctl_model.functional import attention
+
+VAE = "AutoencoderKLQwenImage"
+"""What diffusers calls it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class VaeSizes:
             raise ValueError("attn_scales must be empty: attention is in the middle blocks only")
         if len(self.temperal_downsample) != len(self.dim_mult) - 1:
             raise ValueError("temperal_downsample must be one shorter than dim_mult")
+        if not 0 <= self.num_res_blocks <= MOST_BLOCKS:
+            raise ValueError(f"num_res_blocks must be 0 to {MOST_BLOCKS}")
+        if not all(std > 0 for std in self.latents_std):
+            raise ValueError("latents_std must be positive")
         if not len(self.latents_mean) == len(self.latents_std) == self.z_dim:
             raise ValueError(f"latents_mean and latents_std must have z_dim = {self.z_dim} values")
 
@@ -50,7 +57,7 @@ class VaeSizes:
 
     def to_config(self) -> dict[str, Any]:
         """Write the sizes as a diffusers config."""
-        return {"_class_name": "AutoencoderKLQwenImage", "dropout": 0.0, **asdict(self)}
+        return {"_class_name": VAE, "dropout": 0.0, **asdict(self)}
 
     @property
     def reduction(self) -> int:

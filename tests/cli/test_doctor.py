@@ -1,11 +1,12 @@
 """`layerctl doctor`: what is here, which plans fit and which is taken, how fast it is."""
 
+import shutil
 from types import SimpleNamespace
 
 import pytest
 
 from layerctl import fit, network
-from layerctl.checkpoints import Checkpoint
+from layerctl.checkpoints import Checkpoint, shipped_folder
 from layerctl.fit import Room
 from layerctl.machine import Memory
 from layerctl.network import Plan, Profile, Settings
@@ -41,7 +42,7 @@ def machine(monkeypatch, tmp_path):
         setup = SimpleNamespace(device="cuda", dtype="bfloat16")
         monkeypatch.setattr("layerctl.checkpoints.examine", lambda _: checkpoint)
         monkeypatch.setattr("layerctl.machine.memory", lambda: Memory(64 * GB, host * GB))
-        monkeypatch.setattr(network, "set_up", lambda _: setup)
+        monkeypatch.setattr("layerctl.decompose.checked_setup", lambda _: setup)
         monkeypatch.setattr(
             network, "profile", lambda _: Profile(Settings(steps=50), needs_text=True)
         )
@@ -102,6 +103,14 @@ def test_no_room_for_photos_is_an_environment_fault(layerctl, machine):
     assert answer.code == 3
     assert "photos of 24 megapixels" in answer.err
     assert "1.50 GB of the machine's memory, 1.00 GB are free" in answer.err
+
+
+def test_a_damaged_model_is_told_with_its_file(layerctl, tmp_path):
+    folder = shutil.copytree(shipped_folder() / "mini", tmp_path / "copy")
+    (folder / "scheduler" / "scheduler_config.json").unlink()
+    answer = layerctl("doctor", "--model", folder)
+    (sentence,) = answer.sentences()
+    assert sentence.startswith(f"{folder}/scheduler/scheduler_config.json is missing")
 
 
 def test_a_missing_model_is_an_environment_fault_and_the_machine_is_told_first(layerctl):

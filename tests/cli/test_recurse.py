@@ -133,6 +133,33 @@ def test_several_results_do_not_go_to_one_file(call, tmp_path):
     assert "2 files need a folder" in answer.err
 
 
+def test_results_of_the_same_name_do_not_go_to_one_folder(call, tmp_path):
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+    files = [made(tmp_path / folder / "shot.psd") for folder in "ab"]
+    answer = call(*files, "--layer", "1", "-o", tmp_path / "new", "--force")
+    assert answer.code == 2
+    assert "some of the files have the same name" in answer.err
+
+
+def test_what_nobody_expected_of_one_file_stops_no_other_and_is_reported(
+    call, monkeypatch, tmp_path
+):
+    files = [made(tmp_path / f"{name}.psd") for name in "ab"]
+    halves, turns = parting.halves, iter([1 / 2, 0])
+
+    def fails_first(photo):
+        return halves(photo) if next(turns) else 1 / 0
+
+    turns = iter([0, 1])
+    monkeypatch.setattr(parting, "halves", fails_first)
+    answer = call(*files, "--layer", "1")
+    assert answer.code == 70
+    assert f"done  {files[1]}" in answer.out
+    assert f"layerctl: {files[0]}: ZeroDivisionError" in answer.err
+    assert "this is a bug, please report" in answer.err
+
+
 def test_a_file_that_is_write_protected_is_the_machines_fault(call, shot, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: (path, mode) != (shot, os.W_OK))
     answer = call(shot, "--layer", "1")

@@ -205,6 +205,13 @@ def test_the_seed_of_identities_is_respected(stranger):
     assert numbers == [1001, 1002, 1003, 1004, 7, 300, 12]
 
 
+@pytest.mark.parametrize("largest", [2**31 - 2, 2**32 - 1])
+def test_where_the_largest_identity_is_taken_free_ones_are_given(stranger, largest):
+    odd = strangers.with_resource(stranger, 1044, largest.to_bytes(4))
+    numbers = [int.from_bytes(r.block(b"lyid")) for r in parse(operate(odd, "3")).records]
+    assert numbers == [7, 300, 1, 2, 3, 4, 12]
+
+
 def test_a_file_without_identities_gets_none(tmp_path):
     data = strangers.written(strangers.random_document(2), tmp_path)
     assert all(r.block(b"lyid") is None for r in parse(operate(data, "1")).records)
@@ -290,6 +297,7 @@ def test_a_background_without_alpha_becomes_a_group(stranger):
     [
         ({"blocks": [(b"TySh", bytes(8))]}, "is a text layer; rasterize a copy of it first"),
         ({"blocks": [(b"SoLd", bytes(8))]}, "is a smart object layer; rasterize"),
+        ({"blocks": [(b"PxSc", bytes(8))]}, "is a video or 3D layer; rasterize"),
         ({"blocks": [(b"SoCo", bytes(8))]}, "is a fill layer; rasterize"),
         ({"blocks": [(b"SoCo", bytes(8)), (b"vmsk", bytes(8))]}, "is a shape layer; rasterize"),
         ({"blocks": [(b"curv", bytes(8))]}, r"is an adjustment \(curves\), which has no pixels"),

@@ -31,7 +31,17 @@ def test_a_schedule_survives_its_config():
     assert Flow.from_config(flow.to_config()) == flow
 
 
-@pytest.mark.parametrize("wrong", [{"use_karras_sigmas": True}, {"time_shift_type": "cubic"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"use_karras_sigmas": True},
+        {"time_shift_type": "cubic"},
+        {"shift_terminal": 1.0},
+        {"num_train_timesteps": 0},
+        {"shift": None},
+        {"shift": -3},
+    ],
+)
 def test_schedules_we_do_not_have_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Flow.from_config(wrong)

@@ -131,11 +131,59 @@ def change_config(folder, part, **entries):
         {"attention_head_dim": -16, "axes_dims_rope": [-4, -6, -6]},
         {"guidance_embeds": True},
         {"patch_size": [2, 2]},
+        {"num_layers": 10**9},
+        {"num_layers": True},
     ],
 )
 def test_a_config_of_no_network_of_ours_is_told(folder, entries):
     path = change_config(folder, "transformer", **entries)
     assert any(str(path) in told for told in faults(folder))
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"latents_std": [0.0] * 16},
+        {"latents_mean": ["0"] * 16},
+        {"latents_mean": [float("nan")] * 16},
+        {"num_res_blocks": 10**9},
+    ],
+)
+def test_an_autoencoder_of_senseless_numbers_is_told(folder, entries):
+    path = change_config(folder, "vae", **entries)
+    assert any(str(path) in told for told in faults(folder))
+
+
+@pytest.mark.parametrize("entries", [{"model_type": "llama"}, {"vision_config": {"depth": 10**9}}])
+def test_a_language_model_of_another_kind_is_told(folder, entries):
+    change_config(folder, "text_encoder", **entries)
+    assert "config.json describes no Qwen2.5-VL" in faults(folder)[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model_index.json",
+        "scheduler/scheduler_config.json",
+        "transformer/config.json",
+        "vae/config.json",
+    ],
+)
+def test_a_part_of_another_class_is_told(folder, name):
+    content = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps(content | {"_class_name": "Other"}))
+    (told,) = faults(folder)
+    assert f"{folder / name} is that of Other" in told
+
+
+@pytest.mark.parametrize("place", ["/elsewhere.safetensors", "..", "", "a\0.safetensors"])
+def test_an_index_never_leads_out_of_its_folder(folder, place):
+    index = folder / "transformer" / "diffusion_pytorch_model.safetensors.index.json"
+    content = json.loads(index.read_text())
+    content["weight_map"]["proj_out.bias"] = place
+    index.write_text(json.dumps(content))
+    assert faults(folder)
+    assert all(str(folder / "transformer") in told for told in faults(folder))
 
 
 def test_parts_of_different_models_are_told(folder):

@@ -36,7 +36,20 @@ def test_a_profile_is_read(tmp_path):
     assert read_profile(tmp_path) == Profile(settings, fewest_layers=2, most_layers=6)
 
 
-@pytest.mark.parametrize("content", ['{"stepz": 3}', '{"steps": 0}', "[]", "{", '{"steps": "3"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"stepz": 3}',
+        '{"steps": 0}',
+        "[]",
+        "{",
+        '{"steps": "3"}',
+        '{"steps": 2.5}',
+        '{"needs_text": "yes"}',
+        '{"most_layers": "many"}',
+        '{"fewest_layers": 5, "most_layers": 2}',
+    ],
+)
 def test_a_profile_that_says_anything_else_is_refused_by_name(tmp_path, content):
     (tmp_path / PROFILE).write_text(content)
     with pytest.raises(CheckpointError, match=PROFILE):

@@ -192,6 +192,13 @@ DEFECTS = {
 }
 
 
+def test_what_transformers_cannot_read_is_told_with_its_folder(checkpoint, tmp_path):
+    shutil.copytree(checkpoint, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "tokenizer" / "tokenizer.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="tokenizer cannot be read by transformers"):
+        load_text(tmp_path)
+
+
 @pytest.mark.parametrize("sentence", DEFECTS)
 def test_a_defect_is_refused_rather_than_filled_with_noise(checkpoint, tmp_path, sentence):
     shutil.copytree(checkpoint, tmp_path, dirs_exist_ok=True)

@@ -1,0 +1,199 @@
+"""What a plain backdrop looks like without what stands in front of it.
+
+Seamless paper, a wall, a gradient: one smooth surface of colour explains nearly all that a rough
+guess calls ground. Where it does, whatever it cannot explain stands in front of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from layerctl.compositing import Floats
+from layerctl.pyramid import spread
+
+SIDE = 128
+"""Longest side, in pixels, at which the surface is fitted: it has no detail to lose."""
+
+DEGREE = 4
+"""Degree of the surface's polynomial."""
+
+STIFFNESS = 3e-4
+"""What a coefficient of the surface costs, times its squared degree: bends need evidence."""
+
+LOOSE, TIGHT = 0.4, 0.02
+"""Colour error, in [0, 1], beyond which a pixel hardly counts: in the first and the last round."""
+
+NEAR = 0.06
+"""Colour error up to which a pixel belongs to the surface."""
+
+LIT = 0.97
+"""Share of a pixel that must be backdrop, not shadow, for the surface to be bent to it."""
+
+TINT = 0.04
+"""How far, in [0, 1], a shadow's colour may be from the backdrop's own, darkened."""
+
+PLAIN = 0.83
+"""Share of the ground that has to belong to the surface for the backdrop to be plain."""
+
+EDGE = 0.02
+"""Difference of neighbouring pixels, at `SIDE`, that a smooth surface does not have."""
+
+LEVEL, NOISY = 0.012, 4.0
+"""A pixel is bare backdrop up to the first plus so many times the noise from its colour."""
+
+DENSE = 0.7
+"""Share of the light from which missing light is no shadow."""
+
+STEP = 2
+"""Levels of 255 by which the light may fall from one pixel to the next within a soft shadow."""
+
+BARE, HOLE, SHADED, STANDS, SHARP = -4.0, -3.0, -1.0, 7.0, 2.5
+"""What each finding adds to the log odds of a pixel belonging to a thing."""
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """A plain backdrop, complete and lit.
+
+    `colours` is (h, w, 3) in [0, 1], `noise` the usual error of a pixel that shows it; `plain`
+    says whether it explains the picture at all.
+    """
+
+    colours: Floats
+    noise: float
+    plain: bool
+
+    @property
+    def tolerance(self) -> float:
+        """The colour error, in [0, 1], up to which a pixel is bare backdrop."""
+        return LEVEL + NOISY * self.noise
+
+
+def fit_backdrop(picture: Floats, ground: Floats) -> Backdrop:
+    """Return the smooth surface through what is called ground, whatever else is called so too.
+
+    Args:
+        picture: (h, w, 3) RGB in [0, 1].
+        ground: (h, w) in [0, 1], roughly where backdrop or a shadow on it is seen.
+    """
+    height, width = ground.shape
+    scale = min(1.0, SIDE / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    weight = cv2.resize(ground, size, interpolation=cv2.INTER_AREA)
+    surface = _bend(_surface(small, weight), small, weight)
+    error = np.linalg.norm(small - surface, axis=-1)
+    near = error < NEAR
+    share = float((weight * near).sum() / max(weight.sum(), 1e-6))
+    noise = float(np.median(error[near])) if near.any() else 1.0
+    colours = cv2.resize(surface, (width, height), interpolation=cv2.INTER_CUBIC)
+    return Backdrop(np.clip(colours, 0, 1), noise, share > PLAIN)
+
+
+def _surface(small: Floats, ground: Floats) -> Floats:
+    """Return the polynomial (h, w, 3) through the ground, by reweighted least squares.
+
+    Geman and McClure's weights, graduated from loose to tight, leave out what is not backdrop
+    though the guess says so.
+    """
+    terms, degrees = _polynomials(ground.shape)
+    colours, prior = small.reshape(-1, 3).astype(np.float64), np.square(ground.ravel()) + 1e-9
+    stiff = np.diag(STIFFNESS * np.square(degrees) * prior.sum())
+    weight, scale = prior, LOOSE
+    while True:
+        weighted = terms * weight[:, None]
+        fitted = terms @ np.linalg.solve(weighted.T @ terms + stiff, weighted.T @ colours)
+        if scale < TIGHT:
+            return fitted.reshape(small.shape).astype(np.float32)
+        scale *= 0.75
+        apart = np.square(fitted - colours).sum(axis=1)
+        weight = prior / np.square(1 + apart / scale**2)
+
+
+def _polynomials(shape: tuple[int, ...]) -> tuple[Floats, NDArray[np.int_]]:
+    """Return Legendre products (h * w, n) up to `DEGREE`, and the degree of each."""
+    down, across = (
+        np.polynomial.legendre.legvander(np.linspace(-1, 1, side), DEGREE) for side in shape
+    )
+    pairs = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
+    terms = [np.outer(down[:, i], across[:, j]).ravel() for i, j in pairs]
+    return np.stack(terms, axis=1), np.array([i + j for i, j in pairs])
+
+
+def _bend(surface: Floats, small: Floats, ground: Floats) -> Floats:
+    """Return the surface bent to the pixels that belong to it, and to a glow that grows from it."""
+    apart = small - surface
+    near = (np.linalg.norm(apart, axis=-1) < NEAR) & (ground > LIT)
+    steps = np.abs(cv2.Laplacian(small, cv2.CV_32F)).max(axis=-1)
+    glow = (apart.min(axis=-1) > -NEAR) & (steps < EDGE) & (ground > LIT)
+    labels = cv2.connectedComponents((near | glow).astype(np.uint8), connectivity=4)[1]
+    known = (near | glow) & (share_of(near, labels) > 0.5)
+    change = spread(apart, known)
+    bent: Floats = surface + cv2.GaussianBlur(change, (0, 0), 2)
+    return bent
+
+
+def shade(picture: Floats, backdrop: Floats) -> tuple[Floats, Floats]:
+    """Return the share of light (h, w) that a shadow took, and how far the colour is off then."""
+    energy = np.maximum(np.square(backdrop).sum(axis=-1), 1e-4)
+    light = np.clip((picture * backdrop).sum(axis=-1) / energy, 0, 1)
+    return 1 - light, np.linalg.norm(picture - light[..., None] * backdrop, axis=-1)
+
+
+def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats) -> Floats:
+    """Return what the backdrop says of each pixel, as log odds (h, w) that a thing covers it.
+
+    Args:
+        picture: (h, w, 3) RGB in [0, 1].
+        backdrop: As fitted, of the same size.
+        figure: (h, w) in [0, 1], roughly where the things are.
+    """
+    bare = np.linalg.norm(picture - backdrop.colours, axis=-1) < backdrop.tolerance
+    missing, off = shade(picture, backdrop.colours)
+    stands = ~bare & ((off > TINT + 0.1 * missing) | (missing > DENSE))
+    core = cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    inside = share_of(figure, cv2.connectedComponents(core, connectivity=4)[1])
+    inside[core == 0] = 0.5
+    open_ground = bare & (inside < 0.3)
+    shaded = ~bare & ~stands & _falls_gently(missing, open_ground, stands)
+    odds = np.full(figure.shape, SHARP, np.float32)
+    odds[bare] = (BARE + HOLE * _ramp(0.6 - inside, 0, 0.4))[bare]
+    odds[shaded] = SHADED
+    odds[stands] = STANDS
+    return odds
+
+
+def _falls_gently(
+    missing: Floats, start: NDArray[np.bool_], barrier: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return where one comes from the start without a sudden step in the light that is missing."""
+    levels = np.rint(cv2.GaussianBlur(missing, (0, 0), 1) * 255).astype(np.uint8)
+    reached = np.pad(barrier.astype(np.uint8), 1)
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(start.astype(np.uint8), connectivity=4)
+    flags = cv2.FLOODFILL_MASK_ONLY | (2 << 8) | 4
+    for left, top, width, _, area in boxes[1:count]:
+        row = start[top, left : left + width]
+        column = left + int(row.argmax())
+        if area > 20 and not reached[top + 1, column + 1]:
+            cv2.floodFill(levels, reached, (column, int(top)), 0, STEP, STEP, flags)
+    gentle: NDArray[np.bool_] = reached[1:-1, 1:-1] == 2
+    return gentle
+
+
+def share_of(values: NDArray[np.generic], labels: NDArray[np.int32]) -> Floats:
+    """Return at each pixel (h, w) the mean of the values over its region."""
+    sums = np.bincount(labels.ravel(), values.ravel())
+    sizes = np.maximum(np.bincount(labels.ravel()), 1)
+    mean: Floats = (sums / sizes)[labels].astype(np.float32)
+    return mean
+
+
+def _ramp(values: Floats, start: float, end: float) -> Floats:
+    """Return values from 0 at the start to 1 at the end, smoothly (Hermite)."""
+    t = np.clip((values - start) / (end - start), 0, 1)
+    smooth: Floats = t * t * (3 - 2 * t)
+    return smooth

@@ -1,0 +1,75 @@
+"""A plain backdrop is told from what stands in front of it, even where the model is wrong."""
+
+import cv2
+import numpy as np
+import pytest
+
+from layerctl.backdrop import figure_odds, fit_backdrop, shade
+
+SIZE = 180, 240
+DOWN, ACROSS = np.meshgrid(*(np.linspace(0, 1, side) for side in SIZE), indexing="ij")
+
+
+def gradient():
+    light = 0.55 + 0.3 * ACROSS + 0.1 * np.sin(2 * DOWN)
+    return (light[..., None] * (1.0, 0.95, 0.9)).astype(np.float32)
+
+
+def box(top, bottom, left, right):
+    mask = np.zeros(SIZE, np.float32)
+    mask[top:bottom, left:right] = 1
+    return mask
+
+
+def test_the_surface_goes_on_behind_what_hides_it():
+    picture, thing = gradient(), box(50, 130, 70, 170)
+    picture[thing > 0] = (0.1, 0.2, 0.7)
+    backdrop = fit_backdrop(picture, 1 - thing)
+    assert backdrop.plain
+    assert np.abs(backdrop.colours - gradient()).max() < 0.02
+
+
+def test_a_thing_that_the_guess_missed_does_not_bend_the_surface():
+    picture, seen, missed = gradient(), box(50, 130, 70, 120), box(50, 130, 120, 170)
+    picture[seen + missed > 0] = (0.1, 0.2, 0.7)
+    backdrop = fit_backdrop(picture, 1 - seen)
+    assert backdrop.plain
+    assert np.abs(backdrop.colours - gradient()).max() < 0.02
+    odds = figure_odds(picture, backdrop, seen)
+    assert odds[missed > 0].min() > 0
+    assert odds[(seen + missed) == 0].max() < 0
+
+
+def test_an_uneven_backdrop_is_not_plain():
+    rng = np.random.default_rng(1)
+    blocks = rng.random((9, 12, 3), dtype=np.float32)
+    picture = cv2.resize(blocks, SIZE[::-1], interpolation=cv2.INTER_NEAREST)
+    assert not fit_backdrop(picture, np.ones(SIZE, np.float32)).plain
+
+
+def test_a_soft_shadow_is_no_thing_and_a_sharp_edge_is_one():
+    dark = 0.4 * np.exp(-(((DOWN - 0.75) / 0.1) ** 2) - ((ACROSS - 0.5) / 0.2) ** 2)
+    grey = box(30, 80, 60, 100)
+    picture = gradient() * np.where(grey > 0, 0.6, 1 - dark)[..., None].astype(np.float32)
+    backdrop = fit_backdrop(picture, np.float32(1 - grey - dark))
+    odds = figure_odds(picture, backdrop, np.zeros(SIZE, np.float32))
+    assert odds[dark > 0.1].max() < 0
+    assert odds[grey > 0].min() > 0
+
+
+def test_a_shadow_takes_light_and_leaves_the_colour():
+    missing, off = shade(0.7 * gradient(), gradient())
+    assert np.allclose(missing, 0.3, atol=1e-5)
+    assert np.abs(off).max() < 1e-5
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (3, 2)])
+def test_any_size_has_a_backdrop(size):
+    picture = np.full((*size, 3), 0.5, np.float32)
+    backdrop = fit_backdrop(picture, np.ones(size, np.float32))
+    assert backdrop.plain
+    assert np.allclose(backdrop.colours, 0.5, atol=1e-3)
+
+
+def test_where_nothing_is_called_ground_nothing_is_plain():
+    assert not fit_backdrop(gradient(), np.zeros(SIZE, np.float32)).plain
