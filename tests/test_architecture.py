@@ -22,7 +22,7 @@ preset.resolution
 preset.listing preset
 checkpoints download
 network pyramid
-backdrop texts fit
+backdrop coverage texts fit
 matting
 lift
 roles split
