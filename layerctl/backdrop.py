@@ -78,7 +78,7 @@ def fit_backdrop(picture: Floats, ground: Floats) -> Backdrop:
 
     Args:
         picture: (h, w, 3) RGB in [0, 1].
-        ground: (h, w) in [0, 1], roughly where backdrop or a shadow on it is seen.
+        ground: (h, w) in [0, 1], roughly where the backdrop is seen without a shadow on it.
     """
     height, width = ground.shape
     scale = min(1.0, SIDE / max(height, width))

@@ -1,7 +1,7 @@
 """Where the photo's own edges are: cutting a rough figure out along them.
 
-GrabCut (Rother et al., 2004) decides the narrow band in which a rough alpha is unsure, the guided
-filter (He et al., 2010) gives the outline its softness at the photo's own size.
+GrabCut (Rother et al., 2004) decides where a rough alpha and a plain backdrop leave a doubt, the
+guided filter (He et al., 2010) gives the outline its softness at the photo's own size.
 """
 
 from __future__ import annotations

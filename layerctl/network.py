@@ -241,6 +241,8 @@ def _faults_told() -> Iterator[None]:
     except CheckpointError as error:
         raise EnvironmentFault(str(error)) from error
     except OSError as error:
+        if error.filename is None:
+            raise
         raise EnvironmentFault(f"{error.filename} cannot be read: {error.strerror}") from error
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"the device ran out of memory: {_first_line(error)}") from None

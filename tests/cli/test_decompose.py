@@ -137,7 +137,7 @@ def test_a_folder_without_photos_is_said_to_be_one(decompose, network, tmp_path)
         (["--layers", "99"], 2, "layers"),
         (["--device", "gpu"], 2, "device"),
         (["--quantize", "int4"], 2, "--quantize must be none or fp8, not int4"),
-        (["--lora", "a.safetensors@nan"], 2, "--lora must be a list of {file, weight}"),
+        (["--lora", "a.safetensors@nan"], 2, "--lora, item 1: weight must be a number"),
         (["--lora", "no-such.safetensors"], 3, "no-such.safetensors is not here: give FILE"),
         (["--lora", "a.safetensors@x"], 3, "a.safetensors@x is not here: give FILE or FILE@WEIGHT"),
         (["--prompt", "a shoe"], 2, "reads no text; leave the prompt out"),
