@@ -104,7 +104,7 @@ def test_products_of_the_examples_are_mostly_found():
                 clear[top:bottom, left:right] *= 1 - layer.pixels[..., 3] / np.float32(255)
         truth = true_product(path.stem, clear.shape)
         overlaps.append(np.minimum(1 - clear, truth).sum() / np.maximum(1 - clear, truth).sum())
-    assert np.mean(overlaps) > 0.5, overlaps
+    assert np.mean(overlaps) > 0.75, overlaps
 
 
 def test_stock_diffusers_loads_mini_and_sees_the_same_picture():
