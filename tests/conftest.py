@@ -9,8 +9,10 @@ from layerctl.cli import run
 
 
 def pytest_configure():
-    # Under nohup a hangup is ignored, and all that we start would ignore it too.
+    # Under nohup a hangup is ignored, in the background of a script Ctrl-C: all that we start
+    # would ignore them too.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
