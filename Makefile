@@ -45,7 +45,7 @@ wheel: $(READY)  ## build the wheel, install it in an empty environment, decompo
 	cd build/wheel && venv/bin/layerctl presets check studio
 
 evaluate: $(READY)  ## score the shipped model, make evaluate DATA=folder
-	$(BIN)/python model/recipe/evaluate.py $(DATA)
+	$(BIN)/python model/recipe/evaluate.py $(DATA) --layers 6
 
 readers: $(READY)  ## open the documents in out/ with other programs and compare
 	$(BIN)/python benchmarks/readers.py out --against examples
