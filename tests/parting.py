@@ -1,11 +1,11 @@
 """A stand-in for the network that cuts pictures in two, and a run of it that a test can kill."""
 
 import os
-import signal
 from pathlib import Path
 
 from layerctl.document import Document, Layer
 from layerctl.recurse import Order, recurse
+from tests.batch.night import deadly
 
 
 def halves(photo, _count="auto"):
@@ -25,17 +25,8 @@ def whole(photo, _count="auto"):
 def dies(source, layer, moment):
     """Recurse, and be killed just before the n-th time that a file is moved, linked or removed."""
     os.fsync = lambda _: None
-    steps = iter(range(moment, -1, -1))
-
-    def deadly(method):
-        def call(*arguments, **options):
-            if next(steps) == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return method(*arguments, **options)
-
-        return call
-
-    os.link = deadly(os.link)
+    made = deadly(moment)
+    os.link = made(os.link)
     for name in ("replace", "unlink", "mkdir"):
-        setattr(Path, name, deadly(getattr(Path, name)))
+        setattr(Path, name, made(getattr(Path, name)))
     recurse(Path(source), Order(layer), halves)

@@ -218,11 +218,11 @@ def command(arguments, log, pause=0.0, largest=None):
         sys.exit(cli.run(arguments))
 
 
-def dies_moving(inputs, out, moment):
-    """Run, and be killed just before the n-th time that a file is moved or removed."""
+def deadly(moment):
+    """Return what makes methods kill us instead of doing their n-th piece of work in all."""
     steps = iter(range(moment, -1, -1))
 
-    def deadly(method):
+    def make(method):
         def call(*arguments, **options):
             if next(steps) == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -230,6 +230,12 @@ def dies_moving(inputs, out, moment):
 
         return call
 
+    return make
+
+
+def dies_moving(inputs, out, moment):
+    """Run, and be killed just before the n-th time that a file is moved or removed."""
+    made = deadly(moment)
     for name in ("replace", "unlink"):
-        setattr(Path, name, deadly(getattr(Path, name)))
+        setattr(Path, name, made(getattr(Path, name)))
     all_night(inputs, out)
