@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from layerctl import fit, network
-from layerctl.checkpoints import fingerprint
+from layerctl.checkpoints.folder import fingerprint
 from layerctl.compositing import Floats
 from layerctl.document import Decomposition, Document, Pixels
 from layerctl.errors import EnvironmentFault, ImageError, UsageError
@@ -20,10 +20,10 @@ from layerctl.lift import Guess, lift
 from layerctl.network import Profile, Settings, Setup, bucket_size
 from layerctl.photo import Photo
 from layerctl.preset import DecomposeSection, ModelSection, Preset
-from layerctl.prompt import Prompt
-from layerctl.recursion import apply_rules, parts_by
+from layerctl.recursion.rules import apply_rules, parts_by
 from layerctl.roles import assemble, read_guess
-from layerctl.texts import Texts, Words
+from layerctl.texts.encoding import Texts, Words
+from layerctl.texts.prompt import Prompt
 
 LIGHT, DARK = 235, 60
 """Greys that a cut-out is laid on, in levels of 255."""

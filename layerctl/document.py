@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from layerctl.address import find
 from layerctl.compositing import Floats, bands, over, straight
-from layerctl.prompt import Prompt
+from layerctl.texts.prompt import Prompt
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Blend: TypeAlias = Literal["normal", "multiply"]
@@ -171,3 +171,18 @@ def trimmed(layer: Layer) -> Layer:
         left=layer.left + int(left),
         top=layer.top + int(top),
     )
+
+
+def grouped(layer: Layer, inside: tuple[Node, ...]) -> Group:
+    """Return the group that stands for a layer: all of it but its pixels."""
+    return Group(layer.name, inside, layer.opacity, layer.blend, layer.visible)
+
+
+def planted(children: tuple[Node, ...], number: str, node: Node) -> tuple[Node, ...]:
+    """Return nodes with another one in the place of that number ("2/1")."""
+    first, _, rest = number.partition("/")
+    place = int(first) - 1
+    old = children[place]
+    if rest and isinstance(old, Group):
+        node = replace(old, children=planted(old.children, rest, node))
+    return (*children[:place], node, *children[place + 1 :])

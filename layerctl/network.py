@@ -17,7 +17,7 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as bytes_from_tensors
 from torch import Tensor
 
-from layerctl.checkpoints import checkpoint_folder
+from layerctl.checkpoints.catalogue import checkpoint_folder
 from layerctl.compositing import Floats
 from layerctl.document import Pixels
 from layerctl.errors import EnvironmentFault, OutOfMemory

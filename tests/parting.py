@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from layerctl.document import Document, Layer
-from layerctl.recurse import Order, recurse
+from layerctl.recursion.psd_file import Order, recurse
 from tests.batch.night import deadly
 
 

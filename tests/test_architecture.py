@@ -10,9 +10,10 @@ ROOT = Path(__file__).parents[1]
 
 TOOL = """
 errors compositing cache machine
-address prompt scratch hashes
-document signature integrity hub
-colour
+address texts.prompt batch.scratch checkpoints.hashes
+document photo.signature photo.integrity checkpoints.hub
+photo.colour
+photo.reading
 photo
 preset.section
 preset.recursion
@@ -20,12 +21,13 @@ preset.sections preset.settings
 preset.wording
 preset.resolution
 preset.listing preset
-checkpoints download
+checkpoints.folder checkpoints.download
+checkpoints.catalogue checkpoints
 network pyramid
-backdrop coverage texts fit
+backdrop coverage texts.encoding texts fit
 matting
 lift
-roles split
+roles recursion.splitter
 formats.psd_bytes formats.sheet
 formats.psd_parts formats.psd_records
 formats.psd_layout formats.psd_tree
@@ -35,13 +37,13 @@ formats
 batch.receipt batch.lock
 batch.plan
 batch
-recursion
+recursion.rules
 batch.outcome batch.publish
 batch.stages batch.amendment
 batch.pipeline
 batch.run
 decompose verify
-recurse
+recursion.psd_file recursion
 console
 cli.flags
 cli.decompose cli.doctor cli.inspect cli.models cli.presets cli.recurse cli.verify
@@ -64,7 +66,7 @@ decomposer
 DOORS = {
     "torch": {"network"},
     "layerctl_model": {"network"},
-    "huggingface_hub": {"download"},
+    "huggingface_hub": {"checkpoints.download"},
     "rich": {"console"},
     "yaml": {"preset.settings", "preset.listing"},
     "psd_tools": {

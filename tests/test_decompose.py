@@ -9,15 +9,15 @@ from PIL import Image, ImageCms
 from safetensors.torch import load_file, save_file
 
 from layerctl import decompose
-from layerctl.checkpoints import shipped_folder
+from layerctl.checkpoints.catalogue import shipped_folder
 from layerctl.decompose import NetworkModel, open_model
 from layerctl.document import Group
 from layerctl.errors import EnvironmentFault, UsageError
 from layerctl.network import Profile, Settings
 from layerctl.photo import Photo
 from layerctl.preset import Preset, load_preset
-from layerctl.prompt import Prompt
-from layerctl.texts import Texts
+from layerctl.texts.encoding import Texts
+from layerctl.texts.prompt import Prompt
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 PROFILE = Profile(

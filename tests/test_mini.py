@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from layerctl.checkpoints import shipped_folder
+from layerctl.checkpoints.catalogue import shipped_folder
 from layerctl.decompose import open_model
 from layerctl.formats import psd
 from layerctl.photo import read_photo

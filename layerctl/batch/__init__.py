@@ -6,7 +6,7 @@ from typing import Protocol
 from layerctl.document import Decomposition
 from layerctl.photo import Photo
 from layerctl.preset import Preset
-from layerctl.prompt import Prompt
+from layerctl.texts.prompt import Prompt
 
 
 class Model(Protocol):

@@ -19,13 +19,12 @@ from layerctl.batch import receipt as receipts
 from layerctl.batch.plan import RECEIPT_ENDING
 from layerctl.batch.publish import listed, sync
 from layerctl.batch.receipt import File, LayerRecord, Receipt
-from layerctl.document import Document, Group, Layer, Node, Role, numbered
+from layerctl.batch.scratch import left_in
+from layerctl.document import Document, Group, Layer, Node, Role, grouped, numbered, planted
 from layerctl.errors import DocumentError
 from layerctl.formats import FORMATS, psd
 from layerctl.formats.psd_layout import Layout
 from layerctl.preset import ExportSection
-from layerctl.scratch import left_in
-from layerctl.split import grouped, planted
 
 FOLLOWERS: Mapping[str, str] = {".pptx": "pptx", ".png": "png"}
 """Formats that are written again from the layers, by the suffix of their files."""

@@ -19,7 +19,7 @@ from layerctl.batch.plan import Job
 from layerctl.batch.stages import Batch, Drawn, Opened, deliver, draw, open_photo, subject
 from layerctl.errors import EnvironmentFault, LayerctlError, UsageError
 from layerctl.photo import Photo
-from layerctl.prompt import Prompt
+from layerctl.texts.prompt import Prompt
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, ConfigDict, InstanceOf, TypeAdapter, Valida
 
 from layerctl.document import Document, Layer
 from layerctl.errors import DocumentError, ImageError
-from layerctl.prompt import Prompt
+from layerctl.texts.prompt import Prompt
 
 
 def _below(path: str) -> str:

@@ -17,7 +17,7 @@ from layerctl.errors import ImageError
 from layerctl.formats import FORMATS
 from layerctl.photo import Photo, read_photo
 from layerctl.preset import ExportSection, Preset
-from layerctl.prompt import Prompt, prompt_beside
+from layerctl.texts.prompt import Prompt, prompt_beside
 
 
 @dataclass(frozen=True)

@@ -103,8 +103,9 @@ def _settings(preset: Preset) -> str:
         EnvironmentFault: The checkpoint or a LoRA is not here.
     """
     from layerctl.batch.receipt import settings_sha256
-    from layerctl.checkpoints import checkpoint_folder, fingerprint
-    from layerctl.hashes import sha256_of
+    from layerctl.checkpoints.catalogue import checkpoint_folder
+    from layerctl.checkpoints.folder import fingerprint
+    from layerctl.checkpoints.hashes import sha256_of
     from layerctl.preset import digest
 
     checkpoint = fingerprint(checkpoint_folder(preset.model))
@@ -118,7 +119,8 @@ def _settings(preset: Preset) -> str:
 
 def _open(preset: Preset, log: _Log) -> Model:
     """Open the model, and say what it is good for."""
-    from layerctl.checkpoints import checkpoint_folder, note
+    from layerctl.checkpoints.catalogue import checkpoint_folder
+    from layerctl.checkpoints.folder import note
     from layerctl.decompose import open_model
 
     if limits := note(checkpoint_folder(preset.model)):

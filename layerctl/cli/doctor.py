@@ -76,7 +76,7 @@ def _require_memory(preset: Preset) -> Settings:
             there.
     """
     from layerctl import fit, network
-    from layerctl.checkpoints import examine
+    from layerctl.checkpoints.catalogue import examine
     from layerctl.decompose import checked_setup, largest
     from layerctl.machine import gigabytes
 
@@ -151,7 +151,7 @@ def _trial(preset: Preset, steps: int) -> float:
     Two steps tell it: they may take minutes each.
     """
     from layerctl.decompose import open_model
-    from layerctl.prompt import Prompt
+    from layerctl.texts.prompt import Prompt
 
     model, photo, prompt = open_model(preset), _picture(), Prompt("a red square", "flag")
 

@@ -11,7 +11,7 @@ from layerctl.errors import UsageError
 
 if TYPE_CHECKING:
     from layerctl.preset import Resolved
-    from layerctl.prompt import Prompt
+    from layerctl.texts.prompt import Prompt
 
 KEYS = {
     "prompt": "decompose.prompt",
@@ -114,8 +114,9 @@ def prompt_given(resolved: Resolved) -> Prompt | None:
         EnvironmentFault: The checkpoint is not on this machine.
         UsageError: The checkpoint reads no text.
     """
-    from layerctl.checkpoints import checkpoint_folder, reads_text
-    from layerctl.prompt import Prompt
+    from layerctl.checkpoints.catalogue import checkpoint_folder
+    from layerctl.checkpoints.folder import reads_text
+    from layerctl.texts.prompt import Prompt
 
     model, text = resolved.preset.model, (resolved.preset.decompose.prompt or "").strip()
     if not text:

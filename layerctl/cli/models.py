@@ -33,7 +33,7 @@ def models(context: typer.Context) -> None:
 @app.command("list")
 def list_() -> None:
     """List the checkpoints that are here: shipped, and in the hub's cache."""
-    from layerctl.checkpoints import SIZES, here
+    from layerctl.checkpoints.catalogue import SIZES, here
 
     found = here()
     console.table(COLUMNS, [_row(name, folder) for name, folder in found.items()])
@@ -42,7 +42,8 @@ def list_() -> None:
 
 
 def _row(name: str, folder: Path) -> tuple[str, ...]:
-    from layerctl.checkpoints import find, note, weigh
+    from layerctl.checkpoints.catalogue import find
+    from layerctl.checkpoints.folder import note, weigh
 
     try:
         checkpoint = weigh(name, find(name))
@@ -75,8 +76,9 @@ def check(
 
 def _check(name: str) -> list[str]:
     """Return what is wrong in a checkpoint, or say that it is good."""
-    from layerctl.checkpoints import files, find, in_hub_cache
-    from layerctl.hub import recorded_hash
+    from layerctl.checkpoints.catalogue import find
+    from layerctl.checkpoints.folder import files
+    from layerctl.checkpoints.hub import is_snapshot, recorded_hash
 
     folder = find(name)
     from layerctl.network import checkpoint_faults
@@ -90,7 +92,7 @@ def _check(name: str) -> list[str]:
     if not faults:
         told = f"{len(hashes)} files as downloaded" if hashes else "no hashes to compare"
         console.say(f"{name}: good, {told}")
-    elif in_hub_cache(folder):
+    elif is_snapshot(folder):
         broken = [path for path in files(folder) if path in changed or f"{path} " in named]
         faults += _remedy(name, broken)
     return faults
@@ -98,7 +100,7 @@ def _check(name: str) -> list[str]:
 
 def _changed(hashes: dict[Path, str]) -> list[Path]:
     """Return the files whose content is not what their hash says; large ones take a while."""
-    from layerctl.hub import has_hash
+    from layerctl.checkpoints.hub import has_hash
 
     changed = []
     with console.progress(len(hashes)) as advance:
@@ -125,9 +127,9 @@ def pull(
 
     What is there already is not fetched again; after a failure, pull again to go on.
     """
-    from layerctl import download
-    from layerctl.checkpoints import ALIASES, find, shipped_checkpoints
-    from layerctl.hub import is_repository
+    from layerctl.checkpoints import download
+    from layerctl.checkpoints.catalogue import ALIASES, find, shipped_checkpoints
+    from layerctl.checkpoints.hub import is_repository
 
     if name in shipped_checkpoints():
         console.say(f"{name} came with layerctl: there is nothing to fetch")
@@ -142,7 +144,7 @@ def pull(
 def _spelling(name: str) -> str:
     from difflib import get_close_matches
 
-    from layerctl.checkpoints import ALIASES
+    from layerctl.checkpoints.catalogue import ALIASES
 
     near = get_close_matches(name, [*ALIASES, *ALIASES.values()], 1)
     return f"did you mean {near[0]}?" if near else "give qwen, or ORG/NAME"

@@ -15,8 +15,8 @@ from layerctl.errors import EnvironmentFault, ExitCode, LayerctlError, UsageErro
 
 if TYPE_CHECKING:
     from layerctl.preset import Resolved
-    from layerctl.recurse import Result
-    from layerctl.split import TakeApart
+    from layerctl.recursion.psd_file import Result
+    from layerctl.recursion.splitter import TakeApart
 
 
 def recurse(
@@ -68,8 +68,8 @@ def recurse(
     mask and visibility. The file is replaced as a whole or not at all, and kept as FILE.psd.bak.
     """
     from layerctl.preset import resolve
-    from layerctl.recurse import Order, check
-    from layerctl.recurse import recurse as split
+    from layerctl.recursion.psd_file import Order, check
+    from layerctl.recursion.psd_file import recurse as split
 
     resolved = resolve(preset, flags.overrides(locals()))
     chosen = resolved.preset
@@ -137,9 +137,10 @@ def _place(out: Path | None, files: Sequence[Path]) -> Path | None:
 
 def _open(resolved: Resolved) -> TakeApart:
     """Open the model, say what it is good for, and return what takes pictures apart with it."""
-    from layerctl.checkpoints import checkpoint_folder, note
+    from layerctl.checkpoints.catalogue import checkpoint_folder
+    from layerctl.checkpoints.folder import note
     from layerctl.decompose import open_model
-    from layerctl.recursion import parts_by
+    from layerctl.recursion.rules import parts_by
 
     preset, prompt = resolved.preset, flags.prompt_given(resolved)
     if limits := note(checkpoint_folder(preset.model)):

@@ -19,7 +19,7 @@ from layerctl.batch.stages import Batch
 from layerctl.document import Decomposition, Document, Layer, Quality
 from layerctl.formats import FORMATS
 from layerctl.preset import Preset
-from layerctl.prompt import Prompt
+from layerctl.texts.prompt import Prompt
 
 SETTINGS = "0" * 64
 

@@ -7,7 +7,7 @@ import pytest
 
 from layerctl.batch import pipeline, receipt, stages
 from layerctl.errors import EnvironmentFault
-from layerctl.prompt import Prompt
+from layerctl.texts.prompt import Prompt
 from tests.batch import night
 from tests.batch.night import LABELS, Reader, paint, raises_on, redone, statuses
 

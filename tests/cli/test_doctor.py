@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from layerctl import fit, network
-from layerctl.checkpoints import Checkpoint, shipped_folder
+from layerctl.checkpoints.catalogue import shipped_folder
+from layerctl.checkpoints.folder import Checkpoint
 from layerctl.fit import Room
 from layerctl.machine import Memory
 from layerctl.network import Plan, Profile, Settings
@@ -40,7 +41,7 @@ def machine(monkeypatch, tmp_path):
     def install(device, host):
         checkpoint = Checkpoint("qwen", tmp_path, 28_850_000_000, 57_700_000_000)
         setup = SimpleNamespace(device="cuda", dtype="bfloat16")
-        monkeypatch.setattr("layerctl.checkpoints.examine", lambda _: checkpoint)
+        monkeypatch.setattr("layerctl.checkpoints.catalogue.examine", lambda _: checkpoint)
         monkeypatch.setattr("layerctl.machine.memory", lambda: Memory(64 * GB, host * GB))
         monkeypatch.setattr("layerctl.decompose.checked_setup", lambda _: setup)
         monkeypatch.setattr(

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from layerctl.checkpoints import shipped_folder
+from layerctl.checkpoints.catalogue import shipped_folder
 from tests.fake_hub import COMMIT, FakeHub, put_in_cache
 from tests.model.defects import DEFECTS, flip_a_byte
 from tests.model.tiny import sharded_checkpoint

@@ -1,4 +1,4 @@
-"""Checkpoint folders as files: which one a name means, whether it is whole, what it weighs."""
+"""What a checkpoint folder holds: whether that is whole, what it weighs, what it says of itself."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from layerctl import hub
+from layerctl.checkpoints import hub
+from layerctl.checkpoints.hashes import SHA256_DIGITS, sha256_of
 from layerctl.errors import EnvironmentFault
-from layerctl.hashes import SHA256_DIGITS, sha256_of
-
-if TYPE_CHECKING:
-    from layerctl.preset import ModelSection
 
 NETWORKS = {
     "transformer": "diffusion_pytorch_model.safetensors",
@@ -25,14 +20,6 @@ NETWORKS = {
     "text_encoder": "model.safetensors",
 }
 """The parts of a checkpoint that have weights, and what their only file is called."""
-
-ALIASES = {"qwen": hub.PUBLISHED}
-"""Short names for models of the hub."""
-
-_SHORT = {repository: name for name, repository in ALIASES.items()}
-
-SIZES = {"qwen": "57.7 GB"}
-"""What there is to fetch: 28.85 billion weights of two bytes."""
 
 MODEL_INDEX = "model_index.json"
 LFS_POINTER = b"version https://git-lfs"
@@ -48,73 +35,6 @@ class Checkpoint:
     folder: Path
     parameters: int
     size: int
-
-
-def checkpoint_folder(section: ModelSection) -> Path:
-    """Return the folder of the checkpoint that a preset names, by files alone.
-
-    Raises:
-        EnvironmentFault: It is not on this machine, only half of it, or no checkpoint.
-    """
-    return find(section.name)
-
-
-def here() -> dict[str, Path]:
-    """Return the checkpoints that have a name on this machine: shipped, or in the hub's cache."""
-    found = {name: shipped_folder() / name for name in shipped_checkpoints()}
-    return found | {_SHORT.get(name, name): path for name, path in hub.repositories().items()}
-
-
-def find(name: str) -> Path:
-    """Return the folder of a checkpoint: shipped, at a path, or in the hub's cache.
-
-    Raises:
-        EnvironmentFault: It is not on this machine, only half of it, or no checkpoint.
-    """
-    try:
-        folder = next(_places(name), None)
-        whole = folder is not None and (folder / MODEL_INDEX).is_file()
-    except OSError as error:
-        raise EnvironmentFault(f"the model '{name}' cannot be read: {error.strerror}") from error
-    if folder is None:
-        raise EnvironmentFault(f"the model '{name}' is not here: {_hint(name)}")
-    if in_hub_cache(folder) and (missing := missing_files(folder)):
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise EnvironmentFault(
-            f"only half of the model '{name}' is here, {missing[0]}{more} missing: "
-            f"run layerctl models pull {name}"
-        )
-    if not whole:
-        raise EnvironmentFault(f"{folder} is no checkpoint: it has no {MODEL_INDEX}")
-    return folder
-
-
-def _places(name: str) -> Iterator[Path]:
-    """Yield the folders that a name may mean and that are there, the likeliest first."""
-    if "/" not in name and (shipped_folder() / name).is_dir():
-        yield shipped_folder() / name
-    if name in ALIASES and (cached := hub.snapshot(ALIASES[name])):
-        yield cached
-    if Path(name).is_dir():
-        yield Path(name)
-    if hub.is_repository(name) and (cached := hub.snapshot(name)):
-        yield cached
-
-
-def _hint(name: str) -> str:
-    if (short := _SHORT.get(name, name)) in SIZES:
-        return f"layerctl models pull {short} fetches it ({SIZES[short]})"
-    known = [*shipped_checkpoints(), *ALIASES, *ALIASES.values(), *hub.repositories()]
-    if near := get_close_matches(name, known, 1):
-        return f"did you mean {near[0]}?"
-    if hub.is_repository(name):
-        return f"give the path of its folder, or fetch it with layerctl models pull {name}"
-    return f"give a name ({', '.join([*shipped_checkpoints(), *ALIASES])}) or the path of a folder"
-
-
-def in_hub_cache(folder: Path) -> bool:
-    """Tell whether a folder is a snapshot in the hub's cache."""
-    return folder.parent.name == "snapshots"
 
 
 def missing_files(folder: Path) -> list[str]:
@@ -137,28 +57,6 @@ def weight_files(folder: Path, part: str) -> list[Path]:
     if not isinstance(shards, dict):
         return [only]
     return [folder / part / name for name in sorted(set(map(str, shards.values())))]
-
-
-def _object(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; an empty one if there is none: the network says why."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def shipped_folder() -> Path:
-    """Return where the shipped checkpoints are, without importing the network."""
-    found = find_spec("layerctl_model")
-    if found is None or found.origin is None:
-        raise EnvironmentFault("layerctl_model is not installed: install layerctl again")
-    return Path(found.origin).parent / "weights"
-
-
-def shipped_checkpoints() -> tuple[str, ...]:
-    """Return the names of the shipped checkpoints."""
-    return tuple(sorted(path.parent.name for path in shipped_folder().glob(f"*/{MODEL_INDEX}")))
 
 
 def files(folder: Path) -> list[Path]:
@@ -197,13 +95,13 @@ def reads_text(folder: Path) -> bool:
     return (folder / "text_encoder").is_dir() if own is None else bool(own)
 
 
-def examine(section: ModelSection) -> Checkpoint:
-    """Return what the checkpoint of a preset holds, read from the headers of its files.
-
-    Raises:
-        EnvironmentFault: It is missing, or one of its files is missing or cut short.
-    """
-    return weigh(section.name, checkpoint_folder(section))
+def _object(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; an empty one if there is none: the network says why."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def weigh(name: str, folder: Path) -> Checkpoint:

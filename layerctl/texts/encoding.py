@@ -17,7 +17,7 @@ from typing import Literal, Protocol, TypeAlias, TypeVar
 from layerctl.cache import Store
 from layerctl.document import Pixels
 from layerctl.errors import ImageError, LayerctlError, OutOfMemory
-from layerctl.prompt import Prompt
+from layerctl.texts.prompt import Prompt
 
 BATCH = 8
 """Pictures and prompts that are read at the same time."""

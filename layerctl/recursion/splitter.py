@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from layerctl.compositing import Bytes, Stack, bands, fit_alphas, solve, weights
-from layerctl.document import Box, Document, Group, Layer, Node, Pixels, trimmed
+from layerctl.document import Box, Document, Layer, Node, Pixels, grouped, trimmed
 from layerctl.errors import DocumentError
 from layerctl.photo import Photo
 
@@ -109,21 +109,6 @@ class Splitter:
             trimmed(replace(part, left=part.left + left, top=part.top + top))
             for part in _named(parts, cut_out=cut_out)
         )
-
-
-def grouped(layer: Layer, inside: tuple[Node, ...]) -> Group:
-    """Return the group that stands for a layer: all of it but its pixels."""
-    return Group(layer.name, inside, layer.opacity, layer.blend, layer.visible)
-
-
-def planted(children: tuple[Node, ...], number: str, node: Node) -> tuple[Node, ...]:
-    """Return nodes with another one in the place of that number ("2/1")."""
-    first, _, rest = number.partition("/")
-    place = int(first) - 1
-    old = children[place]
-    if rest and isinstance(old, Group):
-        node = replace(old, children=planted(old.children, rest, node))
-    return (*children[:place], node, *children[place + 1 :])
 
 
 def _room(pixels: Pixels) -> tuple[tuple[int, int], ...]:

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from layerctl.document import Document, Group, Layer, Quality, numbered
 from layerctl.preset.recursion import RecurseSection, RecursionRule
-from layerctl.recursion import apply_rules
+from layerctl.recursion.rules import apply_rules
 from tests import parting
 
 

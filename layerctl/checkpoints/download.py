@@ -12,8 +12,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from layerctl.checkpoints.hub import PUBLISHED, home
 from layerctl.errors import EnvironmentFault
-from layerctl.hub import PUBLISHED, home
 
 if TYPE_CHECKING:
     from huggingface_hub import DryRunFileInfo

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from layerctl.document import Document, Group, Layer, Quality, numbered
-from layerctl.split import BASE, MARGIN, Splitter, grouped, planted
+from layerctl.document import Document, Group, Layer, Quality, grouped, numbered, planted
+from layerctl.recursion.splitter import BASE, MARGIN, Splitter
 
 CANVAS = Document(100, 80, ())
 

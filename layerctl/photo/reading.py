@@ -20,12 +20,12 @@ import pillow_heif
 from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
 from PIL.ImageFile import ImageFile
 
-from layerctl.colour import coloured, match_colour_key, srgb
 from layerctl.compositing import bands
 from layerctl.document import Pixels
 from layerctl.errors import ImageError
-from layerctl.integrity import cut_short, sound
-from layerctl.signature import HEAD, picture_format
+from layerctl.photo.colour import coloured, match_colour_key, srgb
+from layerctl.photo.integrity import cut_short, sound
+from layerctl.photo.signature import HEAD, picture_format
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .apng .gif .webp .tif .tiff .bmp .ico .psd"  # noqa: SIM905 - shorter

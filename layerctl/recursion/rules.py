@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from layerctl.batch import Model
-from layerctl.document import Document, Layer
+from layerctl.document import Document, Layer, grouped, planted
 from layerctl.photo import Photo
 from layerctl.preset import Preset, RecurseSection
 from layerctl.preset.recursion import RecursionRule
-from layerctl.prompt import Prompt
-from layerctl.split import Count, Splitter, TakeApart, grouped, planted
+from layerctl.recursion.splitter import Count, Splitter, TakeApart
+from layerctl.texts.prompt import Prompt
 
 
 def apply_rules(

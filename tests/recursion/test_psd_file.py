@@ -10,7 +10,7 @@ from layerctl.document import Document, Group, Layer
 from layerctl.errors import Busy, DocumentError, EnvironmentFault
 from layerctl.formats import psd
 from layerctl.preset import ExportSection
-from layerctl.recurse import Order, check, recurse
+from layerctl.recursion.psd_file import Order, check, recurse
 from tests import parting
 
 
@@ -165,7 +165,7 @@ def test_a_place_that_nobody_may_look_into_is_the_machines_fault(shot, monkeypat
     def forbidden(_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("layerctl.recurse.Path.is_dir", forbidden)
+    monkeypatch.setattr("layerctl.recursion.psd_file.Path.is_dir", forbidden)
     with pytest.raises(EnvironmentFault, match=r"cannot write to .*new\.psd: Permission denied"):
         check(shot, Order("1", out=shot.with_name("new.psd")))
 
@@ -246,7 +246,7 @@ def test_a_full_disk_leaves_the_old_file(shot, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("layerctl.recurse.Path.chmod", full)
+    monkeypatch.setattr("layerctl.recursion.psd_file.Path.chmod", full)
     with pytest.raises(EnvironmentFault, match="No space left"):
         recurse(shot, Order("1"), parting.halves)
     assert shot.read_bytes() == before

@@ -16,7 +16,7 @@ from tests.fake_hub import FakeHub, serving
 from tests.model.defects import flip_a_byte
 from tests.model.tiny import sharded_checkpoint
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 UNWANTED = ["README.md", "transformer/diffusion_pytorch_model.fp16.safetensors"]
 
 

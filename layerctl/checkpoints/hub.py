@@ -14,8 +14,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from layerctl.checkpoints.hashes import SHA256_DIGITS
 from layerctl.errors import EnvironmentFault
-from layerctl.hashes import SHA256_DIGITS
 
 PUBLISHED = "Qwen/Qwen-Image-Layered"
 """The repository of the published checkpoint."""
@@ -78,6 +78,11 @@ def _is_layered(folder: Path) -> bool:
     with suppress(OSError):
         return b'"QwenImageLayeredPipeline"' in (folder / "model_index.json").read_bytes()
     return False
+
+
+def is_snapshot(folder: Path) -> bool:
+    """Tell whether a folder is a snapshot in the cache."""
+    return folder.parent.name == "snapshots"
 
 
 def blob_hash(path: Path) -> str | None:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from layerctl.errors import ImageError
-from layerctl.prompt import LONGEST, Prompt, prompt_beside
+from layerctl.texts.prompt import LONGEST, Prompt, prompt_beside
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from layerctl import hashes
+from layerctl.checkpoints import hashes
+from layerctl.checkpoints.hashes import sha256_of
 from layerctl.errors import EnvironmentFault
-from layerctl.hashes import sha256_of
 
 HOUR = 3600 * 10**9
 

@@ -16,15 +16,15 @@ from typing import BinaryIO, Literal
 from layerctl.address import find
 from layerctl.batch.amendment import Change, finish, prepare, receipt_of, resume
 from layerctl.batch.publish import sync
-from layerctl.colour import rgb_profile
+from layerctl.batch.scratch import scratch_in
 from layerctl.document import Document, Layer, Node
 from layerctl.errors import Busy, DocumentError, EnvironmentFault
 from layerctl.formats import psd, psd_surgery
 from layerctl.formats.psd_layers import pixels
 from layerctl.formats.psd_layout import Layout, parse
 from layerctl.formats.psd_tree import Item, tree, walk
-from layerctl.scratch import scratch_in
-from layerctl.split import Count, Splitter, TakeApart
+from layerctl.photo.colour import rgb_profile
+from layerctl.recursion.splitter import Count, Splitter, TakeApart
 
 ICC_PROFILE = 1039
 """The image resource that holds the colour profile."""

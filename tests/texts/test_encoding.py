@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from layerctl.errors import EnvironmentFault, ImageError, OutOfMemory
-from layerctl.prompt import Prompt
-from layerctl.texts import BATCH, Texts, Words
+from layerctl.texts.encoding import BATCH, Texts, Words
+from layerctl.texts.prompt import Prompt
 
 
 def picture(number):

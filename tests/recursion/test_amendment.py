@@ -16,7 +16,7 @@ from layerctl.batch.stages import Batch
 from layerctl.document import Group
 from layerctl.formats import FORMATS, psd
 from layerctl.preset import Preset
-from layerctl.recurse import Order, recurse
+from layerctl.recursion.psd_file import Order, recurse
 from layerctl.verify import verify
 from tests import parting
 from tests.batch import night

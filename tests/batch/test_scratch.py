@@ -2,8 +2,8 @@
 
 import pytest
 
+from layerctl.batch.scratch import PREFIX, left_in, scratch_in
 from layerctl.errors import EnvironmentFault
-from layerctl.scratch import PREFIX, left_in, scratch_in
 
 
 def left_behind(home, name="left"):

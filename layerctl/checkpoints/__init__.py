@@ -1,0 +1,1 @@
+"""Checkpoints as files: which are here, whether they are whole, and how they come here."""

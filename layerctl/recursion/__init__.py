@@ -1,0 +1,1 @@
+"""One layer becomes a group of layers that gives it back."""

@@ -1,0 +1,1 @@
+"""What photos show, in words and as the network reads them."""
