@@ -21,7 +21,7 @@ from layerctl.network import Profile, Settings, Setup, bucket_size
 from layerctl.photo import Photo
 from layerctl.preset import DecomposeSection, ModelSection, Preset
 from layerctl.recursion.rules import apply_rules, parts_by
-from layerctl.roles import assemble, read_guess
+from layerctl.roles import assemble, put_in_order, read_guess
 from layerctl.texts.encoding import Texts, Words
 from layerctl.texts.prompt import Prompt
 
@@ -122,6 +122,8 @@ class NetworkModel:
             texts = (words.positive, words.negative) if words else ()
             layers, more = self._runner.run(lambda n: n.make_layers(picture, settings, *texts))
         with _timed(seconds, "lift"):
+            if not self._profile.ordered:
+                layers = put_in_order(layers, picture.astype(np.float32) / 255)
             document = raise_layers(photo, picture, layers, preset)
         said = words.prompt if words else None
         if preset.recurse.rules:

@@ -10,7 +10,9 @@ import numpy as np
 
 from layerctl.compositing import Bytes, Floats, Stack, weights
 from layerctl.coverage import complete
+from layerctl.depth import back_to_front, foot
 from layerctl.document import Document, Layer, Quality, Role, trimmed
+from layerctl.instances import find_twin, joined, part
 from layerctl.lift import Guess
 
 SHADOW_LIGHT = 0.2
@@ -21,12 +23,6 @@ SHADOW_DENSITY = 0.8
 
 THIN = 0.03
 """Width of strokes, as a share of the longest side, up to which a layer counts as thin."""
-
-TWINS = 0.4
-"""Share of the smaller of two layers that the other must cover for them to be one thing."""
-
-ALIKE = 0.15
-"""Mean difference of colours, in [0, 1], up to which two layers agree on what they show."""
 
 FAINT = 12
 """Levels of 255 up to which two colours are hard to tell apart."""
@@ -53,11 +49,14 @@ def read_guess(layers: Floats, picture: Floats, least: float) -> Guess:
         if k == 0:
             continue
         role = _role(layers[k], roles)
-        if role == roles[-1] == "product" and _twins(kept[-1], layers[k]):
-            kept[-1] = _merged(kept[-1], layers[k])
-        else:
+        products = [place for place, one in enumerate(roles) if one == role == "product"]
+        twin = find_twin(layers[k], [kept[place] for place in products])
+        if twin is None:
             kept.append(layers[k])
             roles.append(role)
+        else:
+            kept[products[twin]] = joined(kept[products[twin]], layers[k])
+    kept, roles = part(kept, roles, len(layers))
     whole, every = complete(np.stack(kept), roles, picture, least)
     solid = tuple(not _thin(layer[..., 3]) for layer in whole)
     return Guess(whole, every, solid)
@@ -69,37 +68,42 @@ def _opaque_below(alphas: Floats) -> Floats:
     return opaque
 
 
-def _twins(below: Floats, above: Floats) -> bool:
-    """Whether two layers draw the same thing: one goes on where the other is, in its colours."""
-    both = np.minimum(below[..., 3], above[..., 3])
-    smaller = min(below[..., 3].sum(), above[..., 3].sum())
-    apart = np.abs(below[..., :3] - above[..., :3]).mean(axis=-1)
-    return bool(both.sum() > TWINS * smaller and (apart * both).sum() < ALIKE * both.sum())
+def put_in_order(layers: Floats, picture: Floats) -> Floats:
+    """Return layers (N, h, w, 4) bottom first: background, shadows, things back to front.
 
-
-def _merged(below: Floats, above: Floats) -> Floats:
-    """Return one layer that looks like two, straight RGBA as they are."""
-    upper, lower = above[..., 3:], below[..., 3:] * (1 - above[..., 3:])
-    alpha = upper + lower
-    colour = (upper * above[..., :3] + lower * below[..., :3]) / np.maximum(alpha, 1e-6)
-    return np.concatenate([colour, alpha], axis=-1)
+    The background comes first as it is; the others may come in any order. Text that nothing covers
+    is in front.
+    """
+    above = layers[1:]
+    shadows = [k for k, layer in enumerate(above) if _takes_light(layer)]
+    things = [k for k in range(len(above)) if k not in shadows]
+    alphas = above[things, ..., 3]
+    nearness = [1.0 if _thin(alpha) else foot(alpha) for alpha in alphas]
+    order = [things[k] for k in back_to_front(above[things], picture, nearness)]
+    return np.concatenate([layers[:1], above[[*shadows, *order]]])
 
 
 def _role(layer: Floats, below: list[Role]) -> Role:
-    alpha = layer[..., 3]
-    light = (layer[..., :3].mean(axis=-1) * alpha).sum() / max(alpha.sum(), 1e-6)
-    density = np.square(alpha).sum() / max(alpha.sum(), 1e-6)
-    if below == ["background"] and light < SHADOW_LIGHT and density < SHADOW_DENSITY:
+    if below == ["background"] and _takes_light(layer):
         return "shadow"
-    return "text" if "product" in below and _thin(alpha) else "product"
+    return "text" if "product" in below and _thin(layer[..., 3]) else "product"
+
+
+def _takes_light(layer: Floats) -> bool:
+    """Whether a layer is dark and thin enough all over to be a shadow."""
+    alpha = layer[..., 3]
+    total = max(float(alpha.sum()), 1e-6)
+    light = (layer[..., :3].mean(axis=-1) * alpha).sum() / total
+    density = np.square(alpha).sum() / total
+    return bool(light < SHADOW_LIGHT and density < SHADOW_DENSITY)
 
 
 def _thin(alpha: Floats) -> bool:
     """Whether hardly anything of a layer is left when its strokes are cut away."""
     width = max(3, round(THIN * max(alpha.shape)))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
-    solid = (alpha > 0.5).astype(np.uint8)
-    return bool(cv2.morphologyEx(solid, cv2.MORPH_OPEN, kernel).sum() < 0.3 * alpha.sum())
+    solid = (alpha > alpha.max() / 2).astype(np.uint8)
+    return bool(cv2.morphologyEx(solid, cv2.MORPH_OPEN, kernel).sum() < 0.3 * solid.sum())
 
 
 def assemble(stack: Stack, guess: Guess, names: Mapping[str, str], like: Document) -> Document:

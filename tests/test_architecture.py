@@ -23,7 +23,7 @@ preset.resolution
 preset.listing preset
 checkpoints.folder checkpoints.download
 checkpoints.catalogue checkpoints
-network pyramid
+network pyramid depth instances
 backdrop coverage texts.encoding texts fit
 matting
 lift

@@ -4,7 +4,7 @@ import numpy as np
 
 from layerctl.document import Document
 from layerctl.lift import lift
-from layerctl.roles import assemble, read_guess
+from layerctl.roles import assemble, put_in_order, read_guess
 
 NAMES = {"background": "Hintergrund", "shadow": "影", "product": "product", "text": "text"}
 
@@ -121,3 +121,20 @@ def test_a_photo_in_which_nothing_was_found_says_so():
 def test_a_product_of_the_backdrops_colour_is_doubted():
     document = built(BACKDROP, layer(0.78, disc(15)))
     assert any("hardly differs" in doubt for doubt in document.at("product").quality.doubts)
+
+
+def test_layers_of_any_order_are_put_in_theirs():
+    stacked = (BACKDROP, SHADOW, SHOE, BAG, WORDS)
+    picture = BACKDROP[..., :3]
+    for upper in stacked[1:]:
+        picture = upper[..., 3:] * upper[..., :3] + (1 - upper[..., 3:]) * picture
+    for order in ((0, 4, 2, 1, 3), (0, 3, 2, 4, 1)):
+        given = np.stack([stacked[k] for k in order]).astype(np.float32)
+        np.testing.assert_array_equal(put_in_order(given, picture), np.stack(stacked))
+
+
+def test_a_thing_faint_in_two_layers_is_whole_in_one():
+    half = layer((0.8, 0.2, 0.1), 0.5 * disc(15))
+    guess = read(BACKDROP, half, BAG, half)
+    assert guess.roles == ("background", "product", "product")
+    assert guess.layers[1, 32, 32, 3] == 1

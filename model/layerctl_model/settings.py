@@ -42,7 +42,8 @@ class Profile:
     """What a checkpoint was trained for: usual settings, how many layers, a note on its limits.
 
     `reads_alpha` says whether it has seen pictures with alpha; others want them laid on a plain
-    backdrop.
+    backdrop. `ordered` says whether its layers come bottom first; of others only the lowest does,
+    and the picture has to tell the rest.
     """
 
     settings: Settings = Settings()
@@ -50,6 +51,7 @@ class Profile:
     most_layers: int = 16
     needs_text: bool = False
     reads_alpha: bool = True
+    ordered: bool = True
     note: str = ""
 
     def __post_init__(self) -> None:

@@ -1,0 +1,69 @@
+"""One thing to a layer."""
+
+import numpy as np
+import pytest
+
+from layerctl.instances import find_twin, joined, part
+
+SIDE = 100
+
+
+def layer(*boxes, colour=(0.8, 0.2, 0.1), alpha=1.0):
+    """A layer of boxes: left, top, right, bottom."""
+    pixels = np.zeros((SIDE, SIDE, 4), np.float32)
+    pixels[..., :3] = colour
+    for left, top, right, bottom in boxes:
+        pixels[top:bottom, left:right, 3] = alpha
+    return pixels
+
+
+BACKDROP = layer((0, 0, SIDE, SIDE), colour=(0.9, 0.9, 0.9))
+CUP, PLATE, CRUMB = (5, 20, 35, 70), (55, 20, 95, 70), (45, 80, 48, 83)
+
+
+def parted(*layers, roles=None, most=6):
+    roles = roles or ("background", *["product"] * (len(layers) - 1))
+    return part(layers, roles, most)
+
+
+def test_things_that_stand_clear_of_each_other_get_layers_of_their_own():
+    layers, roles = parted(BACKDROP, layer(CUP, PLATE))
+    assert roles == ["background", "product", "product"]
+    np.testing.assert_array_equal(layers[1][..., 3], layer(CUP)[..., 3])
+    np.testing.assert_array_equal(layers[2][..., 3], layer(PLATE)[..., 3])
+
+
+def test_nothing_is_lost_and_crumbs_stay_with_what_is_near():
+    both = layer(CUP, PLATE, CRUMB)
+    layers, _ = parted(BACKDROP, both)
+    assert len(layers) == 3
+    np.testing.assert_array_equal(layers[1][..., 3] + layers[2][..., 3], both[..., 3])
+
+
+@pytest.mark.parametrize("boxes", [[CUP], [CUP, (36, 30, 60, 60)], [CRUMB]])
+def test_one_thing_stays_one(boxes):
+    assert len(parted(BACKDROP, layer(*boxes))[0]) == 2
+
+
+def test_there_are_never_more_layers_than_asked_for():
+    three = layer((2, 2, 30, 30), (40, 40, 60, 60), (70, 70, 98, 98))
+    assert [len(parted(BACKDROP, three, most=most)[0]) for most in (2, 3, 4, 6)] == [2, 3, 4, 4]
+
+
+def test_words_are_not_taken_apart():
+    words = layer((5, 10, 40, 40), (60, 10, 95, 40))
+    layers, roles = parted(BACKDROP, words, roles=("background", "text"))
+    assert roles == ["background", "text"]
+    assert layers[1] is words
+
+
+def test_twins_are_found_whatever_lies_between():
+    red, blue = layer(CUP), layer(CUP, colour=(0, 0, 0.9))
+    assert find_twin(layer(CUP, alpha=0.6), [blue, red]) == 1
+    assert find_twin(blue, [red]) is None
+    assert find_twin(red, []) is None
+
+
+def test_a_thing_that_is_faint_in_two_layers_is_whole_when_joined():
+    whole = joined(layer(CUP, alpha=0.5), layer(CUP, alpha=0.5))
+    np.testing.assert_array_equal(whole, layer(CUP) * (layer(CUP)[..., 3:] > 0))
