@@ -46,9 +46,8 @@ TEXT_TOKENS = 512
 CAPTIONED_AT_ONCE = 8
 """Pictures; more only make captions faster while there is memory for them."""
 
-PIXELS_PER_TOKEN = 16**2
 PIXELS_PER_TEXT_TOKEN = 28**2
-"""How a picture is cut up for the transformer, and for the text encoder."""
+"""How a picture is cut up for the text encoder."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,8 @@ def possible(
     if quantized:
         quantize(network)
     vae = empty_vae(folder).to(dtype)
-    pictures = max(denoising_bytes(network, settings), vae_bytes(vae.sizes, settings, dtype))
+    tokens = picture_tokens(vae.sizes, settings)
+    pictures = max(denoising_bytes(network, tokens), vae_bytes(vae.sizes, settings, dtype))
     block, modulation, rest = transformer_bytes(network)
     everywhere = rest + _bytes(vae) + table_bytes(network, settings) + pictures + WORKSPACE
     text = text_bytes(folder, settings, dtype)
@@ -153,13 +153,18 @@ def table_bytes(network: VLDMMDiT, settings: Settings) -> int:
     return settings.steps * vectors * sizes.width * network.proj_out.weight.itemsize
 
 
-def denoising_bytes(network: VLDMMDiT, settings: Settings) -> int:
+def picture_tokens(sizes: VaeSizes, settings: Settings) -> int:
+    """The most tokens of a picture's layers, its composite and itself, two latents a side each."""
+    pixels = (settings.layers + 2) * largest_bucket(settings.resolution)
+    return pixels // (2 * sizes.reduction) ** 2
+
+
+def denoising_bytes(network: VLDMMDiT, tokens: int) -> int:
     """Bytes of the activations of a step, at their most: of a forward pass and what is around it.
 
     That is a dozen tensors as thin as the latents, in fp32 at most, and the ropes that are kept.
     """
     sizes = network.sizes
-    tokens = (settings.layers + 2) * largest_bucket(settings.resolution) // PIXELS_PER_TOKEN
     thin = 12 * 4 * tokens * sizes.in_channels
     ropes = layer3d_rope.cache_parameters()["maxsize"] or 0
     rope = 8 * (tokens + TEXT_TOKENS) * sizes.attention_head_dim // 2

@@ -9,7 +9,14 @@ from layerctl_model.checkpoint import save_flow, save_index, save_transformer, s
 from layerctl_model.flow import Text
 from layerctl_model.functional import pack_latents
 from layerctl_model.settings import bucket_size
-from tests.model.tiny import PICTURES, TEXT_WIDTH, VIDEO, reference_checkpoint, reference_scheduler
+from tests.model.tiny import (
+    PICTURES,
+    SMALLER,
+    TEXT_WIDTH,
+    VIDEO,
+    reference_checkpoint,
+    reference_scheduler,
+)
 
 STEPS = 4
 
@@ -84,7 +91,12 @@ def our_frames(decomposer, picture, settings, positive, negative, monkeypatch):
 )
 @pytest.mark.parametrize(
     ("seed", "layers", "height", "width", "temporal"),
-    [(0, 2, 64, 64, VIDEO), (1, 4, 32, 96, VIDEO), (2, 8, 96, 64, PICTURES)],
+    [
+        (0, 2, 64, 64, VIDEO),
+        (1, 4, 32, 96, VIDEO),
+        (2, 8, 96, 64, PICTURES),
+        (3, 6, 64, 96, SMALLER),
+    ],
 )
 def test_the_whole_run_equals_the_pipeline_of_diffusers(
     tmp_path,

@@ -20,6 +20,7 @@ from layerctl_model.plans import (
     forward_bytes,
     largest_bucket,
     outline,
+    picture_tokens,
     pinned_bytes,
     possible,
     table_bytes,
@@ -88,7 +89,8 @@ def test_plans_add_up(published, resolution):
     settings = Settings(resolution=resolution)
     network = empty_transformer(published).to(BF16)
     block, modulation, rest = transformer_bytes(network)
-    pictures = max(denoising_bytes(network, settings), vae_bytes(VaeSizes(), settings, BF16))
+    tokens = picture_tokens(VaeSizes(), settings)
+    pictures = max(denoising_bytes(network, tokens), vae_bytes(VaeSizes(), settings, BF16))
     with torch.device("meta"):
         vae = 2 * sum(p.numel() for p in RGBAVae(VaeSizes()).parameters())
     always = rest + vae + table_bytes(network, settings) + pictures + WORKSPACE
@@ -240,7 +242,8 @@ def test_a_decomposition_never_takes_more_than_reckoned(tmp_path):
     decomposer = load(tmp_path, dtype=BF16, plan=plan)
     texts = [Text(torch.randn(1, length, 96, dtype=BF16)) for length in (512, 1)]
     measured = peak_bytes(lambda: decomposer.decompose(torch.rand(4, 256, 256), run, *texts))
-    assert measured <= denoising_bytes(decomposer.transformer, run)
+    tokens = picture_tokens(decomposer.vae.sizes, run)
+    assert measured <= denoising_bytes(decomposer.transformer, tokens)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, BF16])

@@ -6,9 +6,11 @@ from safetensors.torch import load_file
 from layerctl_model.checkpoint import load_vae, save_vae
 from layerctl_model.folder import WEIGHTS
 from layerctl_model.vae import RGBAVae, VaeSizes
-from tests.model.tiny import PICTURES, VIDEO, reference_vae
+from tests.model.tiny import MULTIPLES, PICTURES, SMALLER, VIDEO, reference_vae
 
-PATTERNS = pytest.mark.parametrize("temporal", [VIDEO, PICTURES], ids=["video", "pictures"])
+PATTERNS = pytest.mark.parametrize(
+    "temporal", [VIDEO, PICTURES, SMALLER], ids=["video", "pictures", "smaller"]
+)
 SEEDS = pytest.mark.parametrize("seed", range(3))
 
 
@@ -42,7 +44,9 @@ def test_the_vae_equals_the_3d_one_of_diffusers(tmp_path, parity, seed, temporal
 @PATTERNS
 def test_diffusers_loads_the_vae_we_save(tmp_path, parity, seed, temporal):
     torch.manual_seed(seed)
-    vae = RGBAVae(VaeSizes(base_dim=8, num_res_blocks=1, temperal_downsample=temporal)).eval()
+    multiples = tuple(MULTIPLES[: len(temporal) + 1])
+    sizes = VaeSizes(8, dim_mult=multiples, num_res_blocks=1, temperal_downsample=temporal)
+    vae = RGBAVae(sizes).eval()
     save_vae(vae, tmp_path)
     reference = AutoencoderKLQwenImage.from_pretrained(tmp_path / "vae")
     pictures = random_pictures(40, 24)

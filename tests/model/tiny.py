@@ -12,6 +12,10 @@ from layerctl_model.checkpoint import save_index
 TEXT_WIDTH = 24
 VIDEO = (False, True, True)
 PICTURES = (False, False, False)
+SMALLER = (False, False, False, False)
+"""One halving more, as in mini: 16 pixels a latent."""
+
+MULTIPLES = [1, 2, 4, 4, 4]
 
 
 def reference_vae(seed, temporal=VIDEO):
@@ -19,7 +23,7 @@ def reference_vae(seed, temporal=VIDEO):
     vae = AutoencoderKLQwenImage(
         base_dim=8,
         z_dim=16,
-        dim_mult=[1, 2, 4, 4],
+        dim_mult=MULTIPLES[: len(temporal) + 1],
         num_res_blocks=1 + seed % 2,
         temperal_downsample=list(temporal),
         input_channels=4,
