@@ -11,6 +11,7 @@ import goods
 import lathe
 import numpy as np
 import softgoods
+import solids
 from backdrops import Backdrop
 from finishes import hang_tag
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ MAKERS: tuple[tuple[Maker, float], ...] = (
     (softgoods.garment, 3), (softgoods.bag, 2.5), (softgoods.shoe, 3), (goods.glasses, 2),
     (goods.chair, 2), (goods.watch, 1.5), (goods.cable, 1), (goods.device, 2.5), (goods.tool, 2),
     (softgoods.figure, 3), (softgoods.lump, 2.5), (softgoods.foliage, 1), (goods.ring, 0.8),
-    (goods.headphones, 1.2), (goods.cabinet, 1.2), (softgoods.sofa, 1),
+    (goods.headphones, 1.2), (goods.cabinet, 1.2), (softgoods.sofa, 1), (solids.solid, 30),
 )  # fmt: skip
 
 OBJECT_COUNTS = (0.03, 0.42, 0.27, 0.2, 0.08)
