@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from stream import draw
+from assignment import assign
+from stream import SIDE, draw
 from torch import Tensor
 
 from layerctl_model.flow import Flow, Guidance, Text
@@ -13,32 +14,39 @@ from layerctl_model.transformer import VLDMMDiT
 from layerctl_model.vae import RGBAVae
 
 SEED = 20_512_15603
-SCENES = 12
-LAYERS = 4
+SCENES = 32
+LAYERS = 6
 STEPS = 1
 THERE = 0.5
 """Alpha that a true layer reaches somewhere if it is not one of the empty ones."""
 
 
-def held_out(side: int) -> Tensor:
-    """Return the scenes, always the same: (12, 5, 4, side, side), in [-1, 1], the photo first."""
+def held_out() -> Tensor:
+    """Return the scenes, always the same: (32, 7, 4, 256, 256), in [-1, 1], the photo first."""
     rng = np.random.default_rng(SEED)
-    return torch.stack([draw(rng, LAYERS, side, side) for _ in range(SCENES)])
+    return torch.stack([draw(rng, LAYERS, SIDE, SIDE) for _ in range(SCENES)])
 
 
 @torch.inference_mode()
 def score_layers(network: VLDMMDiT, vae: RGBAVae, flow: Flow, scenes: Tensor) -> dict[str, float]:
-    """Return the mean overlap of layers with the true ones at their place, and the backdrop's L1.
+    """Return the mean overlap of layers with the true ones, and the backdrop's L1.
 
-    Overlap is the soft IoU of alpha, without the backdrop and without empty layers; both scores
-    are those of the network's own output in [0, 1], before any lift.
+    Overlap is the soft IoU of alpha, without the backdrop and without empty layers, in the order in
+    which it is best; both scores are those of the network's own output in [0, 1], before any lift.
     """
     truth, found = (scenes[:, 1:] + 1) / 2, (decomposed(network, vae, flow, scenes[:, 0]) + 1) / 2
     alpha, guess = truth[:, 1:, 3].flatten(2), found[:, 1:, 3].flatten(2)
-    overlap = torch.minimum(alpha, guess).sum(dim=-1) / torch.maximum(alpha, guess).sum(dim=-1)
     there = alpha.amax(dim=-1) > THERE
+    overlaps = soft_iou(guess[:, :, None], alpha[:, None]) * there[:, None]
+    best = assign(-overlaps)
+    overlap, there = overlaps.gather(2, best[..., None])[..., 0], there.gather(1, best)
     backdrop = (truth[:, 0, :3] - found[:, 0, :3]).abs().mean()
     return {"overlap": overlap[there].mean().item(), "backdrop": backdrop.item()}
+
+
+def soft_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Return sum min / sum max over the last axis of two alphas."""
+    return torch.minimum(first, second).sum(dim=-1) / torch.maximum(first, second).sum(dim=-1)
 
 
 def decomposed(network: VLDMMDiT, vae: RGBAVae, flow: Flow, photos: Tensor) -> Tensor:

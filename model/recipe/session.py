@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pieces import read_pieces, write_pieces
 from torch import Tensor, nn
 
 SAVE_SECONDS = 120.0
@@ -38,24 +39,23 @@ class Session:
 
     @property
     def state(self) -> Path:
-        """The file that a restart reads."""
-        return self.folder / "state.pt"
+        """The folder that a restart reads."""
+        return self.folder / "state"
 
     def resume(self) -> None:
         """Load the last saved state, if there is one."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.state.exists():
-            saved = torch.load(self.state, weights_only=True)
+        saved = read_pieces(self.state)
+        if saved is not None:
             self.elapsed, self.steps = saved["elapsed"], saved["steps"]
             for name, module in self.modules.items():
                 module.load_state_dict(saved["modules"][name])
 
     def save(self) -> None:
-        """Write the state beside the old one, then take its place."""
+        """Write the state in the place of the last one."""
         modules = {name: module.state_dict() for name, module in self.modules.items()}
-        fresh = self.state.with_suffix(".new")
-        torch.save({"elapsed": self.elapsed, "steps": self.steps, "modules": modules}, fresh)
-        fresh.replace(self.state)
+        content = {"elapsed": self.elapsed, "steps": self.steps, "modules": modules}
+        write_pieces(content, self.state)
 
     def run(self) -> Iterator[float]:
         """Yield the learning rate's factor step by step until the budget is spent."""

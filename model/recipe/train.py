@@ -12,16 +12,19 @@ import json
 from pathlib import Path
 
 import torch
-from train_transformer import Stage, train_transformer
+from stream import SIDE
+from train_transformer import train_transformer
 from train_vae import train_vae
 
 CARD = {
+    "resolution": SIDE,
     "steps": 1,
     "guidance": 1.0,
     "layers": 4,
     "fewest_layers": 2,
     "most_layers": 6,
     "reads_alpha": False,
+    "ordered": False,
     "note": "mini is good for products on plain and softly lit backdrops",
 }
 
@@ -31,18 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--vae-minutes", type=float, default=45)
-    parser.add_argument("--minutes", type=float, default=150, help="transformer at 128 pixels")
-    parser.add_argument("--fine-minutes", type=float, default=0, help="then at 256 pixels")
+    parser.add_argument("--minutes", type=float, default=150, help="of the transformer")
     parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if not (chosen.out / "checkpoint" / "vae").exists():
         train_vae(chosen.out, chosen.vae_minutes, device, chosen.workers)
-    stages = [Stage(128, 16, chosen.minutes), Stage(256, 4, chosen.fine_minutes)]
-    stages = [stage for stage in stages if stage.minutes]
-    for stage in stages:
-        train_transformer(chosen.out, stage, device, chosen.workers)
-    card = json.dumps({"resolution": stages[-1].side, **CARD}, indent=2) + "\n"
+    train_transformer(chosen.out, chosen.minutes, device, chosen.workers)
+    card = json.dumps(CARD, indent=2) + "\n"
     (chosen.out / "checkpoint" / "layerctl.json").write_text(card, encoding="utf-8")
     print(chosen.out / "checkpoint")
 

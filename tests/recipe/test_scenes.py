@@ -10,7 +10,7 @@ from backdrops import BACKDROPS
 from PIL import Image
 from scenes import flatten, frames, make_scene
 from staging import Placed, by_depth
-from stream import SHAPES, SceneBatches
+from stream import SHAPES, SIDE, SceneBatches, ahead
 
 SEEDS = range(12)
 SIZES = [(64, 64), (48, 80), (90, 52)]
@@ -187,12 +187,23 @@ def test_pictures_of_a_batch_have_about_as_many_tokens_whatever_their_shape(side
 
 
 def test_a_batch_holds_scenes_of_one_shape_between_minus_one_and_one():
-    first, second = (next(iter(SceneBatches(2, 5, 128))) for _ in range(2))
+    first, second = (next(iter(SceneBatches(2, 5))) for _ in range(2))
     batch, _, channels, height, width = first.shape
     assert (batch, channels) == (2, 4)
-    assert [height * 8 // 128, width * 8 // 128] in [list(shape) for shape in SHAPES]
+    assert [height * 8 // SIDE, width * 8 // SIDE] in [list(shape) for shape in SHAPES]
     assert first.abs().max() <= 1
     assert torch.equal(first, second)
+
+
+def test_what_is_made_ahead_comes_in_order_and_so_do_its_mistakes():
+    def numbers():
+        yield from range(5)
+        raise OSError("the disk is gone")
+
+    made = ahead(numbers(), 2)
+    assert [next(made) for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(OSError, match="disk"):
+        next(made)
 
 
 def test_the_sheet_shows_a_row_for_each_scene(monkeypatch, tmp_path):

@@ -6,7 +6,6 @@ import pytest
 import torch
 from session import Average, Session, rate
 from torch import nn
-from train_transformer import draw_sigmas
 
 
 def session(folder, budget, **more):
@@ -61,10 +60,3 @@ def test_the_average_follows_the_network_and_can_take_its_place():
 @pytest.mark.parametrize(("progress", "factor"), [(0.01, 0.5), (0.3, 1.0), (0.75, 0.5), (1, 0.02)])
 def test_the_learning_rate_climbs_stays_and_falls(progress, factor):
     assert rate(progress) == pytest.approx(factor)
-
-
-def test_most_noise_levels_are_pure_noise_and_the_rest_lie_below():
-    torch.manual_seed(0)
-    sigmas = draw_sigmas(4000, 64)
-    assert 0.85 < (sigmas == 1).float().mean() < 0.95
-    assert sigmas.min() > 0
