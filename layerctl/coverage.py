@@ -31,33 +31,51 @@ ROUGH = 4
 SURE = 0.3
 """Alpha from which a pixel is a thing's own, for finding the nearest one."""
 
+GATHER = 0.05
+"""Gap, as a share of the longest side, over which letters make a word and words a line."""
+
+BESIDE = 0.03
+"""Distance, as a share of the longest side, up to which something belongs to a thing."""
+
+REACH = 0.06
+"""Distance, as a share of the longest side, up to which a thing can have been missed."""
+
+STARK = 0.25
+"""Mean difference from the background, in [0, 1], from which something alone is a thing."""
+
 RING = 0.07
 """Width of the ring around things, as a share of the longest side, that does not count as bare."""
 
 
 def complete(
-    layers: Floats, roles: Sequence[Role], picture: Floats, least: float
-) -> tuple[Floats, tuple[Role, ...]]:
-    """Return the layers with their products grown over all that the background does not explain.
+    layers: Floats, roles: Sequence[Role], picture: Floats, least: float, most: int
+) -> Floats:
+    """Return the layers with their things grown over all near them that the background is not.
+
+    What differs starkly and is near nothing becomes a layer of its own, above the others.
 
     Args:
         layers: (K, h, w, 4) straight RGBA in [0, 1], bottom first, the lowest the background.
         roles: What each of them is.
         picture: (h, w, 4), what the model saw.
-        least: Share of the canvas from which something that no product is near becomes one.
+        least: Share of the canvas from which something that is near nothing gets a layer.
+        most: How many layers there may be in the end.
     """
     unseen = uncovered(layers, roles, picture)
-    products = [k for k, role in enumerate(roles) if role == "product"]
-    if products:
-        nearest = _nearest(layers[products, ..., 3])
-        grown = layers.copy()
-        for place, k in enumerate(products):
-            grown[k] = _grown(layers[k], picture, np.where(nearest == place, unseen, 0))
-        return grown, tuple(roles)
-    if unseen.mean() < least:
-        return layers, tuple(roles)
-    found = _grown(np.zeros_like(layers[0]), picture, unseen)
-    return np.concatenate([layers, found[None]]), (*roles, "product")
+    things = [k for k, role in enumerate(roles) if role not in ("background", "shadow")]
+    nothing = np.zeros_like(layers[0])
+    if not things:
+        found = [_grown(nothing, picture, unseen)] if unseen.mean() >= least else []
+        return np.concatenate([layers, *(one[None] for one in found)])
+    apart = np.abs(picture[..., :3] - layers[0, ..., :3]).max(axis=-1)
+    near, far = _parted(unseen, layers[things, ..., 3].max(axis=0), apart)
+    nearest = _nearest(layers[things, ..., 3])
+    grown = layers.copy()
+    for place, k in enumerate(things):
+        grown[k] = _grown(layers[k], picture, np.where(nearest == place, near, 0))
+    large = sorted((one for one in far if one.mean() >= least), key=lambda one: -float(one.sum()))
+    found = [_grown(nothing, picture, one) for one in large[: most - len(layers)]]
+    return np.concatenate([grown, *(one[None] for one in found)])
 
 
 def uncovered(layers: Floats, roles: Sequence[Role], picture: Floats) -> Floats:
@@ -99,6 +117,28 @@ def _noise(apart: Floats, union: Floats) -> float:
     ring = cv2.dilate((union > 0.1).astype(np.uint8), np.ones((width, width), np.uint8))
     bare = apart[ring == 0]
     return ROUGH * float(np.median(bare)) if bare.size else 0.0
+
+
+def _parted(unseen: Floats, things: Floats, apart: Floats) -> tuple[Floats, list[Floats]]:
+    """Return what is unseen near things, and each group of what is starkly there far from them.
+
+    What is far and not stark is left to the background: a model redraws it roughly.
+    """
+    longest = max(unseen.shape)
+    there = unseen > SURE
+    reach = 2 * round(GATHER * longest / 2) + 1
+    gathered = cv2.dilate(there.astype(np.uint8), np.ones((reach, reach), np.uint8))
+    count, labels = cv2.connectedComponents(gathered)
+    away = cv2.distanceTransform((things < SURE).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    nearest = np.full(count, np.inf)
+    np.minimum.at(nearest, labels[there], away[there])
+    alone = (nearest > BESIDE * longest)[labels] & (labels > 0)
+    sizes = np.maximum(np.bincount(labels[there], minlength=count), 1)
+    contrast = np.bincount(labels[there], apart[there], count) / sizes
+    stark = [label for label in np.unique(labels[alone]) if contrast[label] > STARK]
+    far = [np.where(labels == label, unseen, np.float32(0)) for label in stark]
+    beyond = alone | (away > REACH * longest)
+    return np.where(beyond, np.float32(0), unseen), far
 
 
 def _nearest(alphas: Floats) -> NDArray[np.intp]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from layerctl.compositing import Floats
 from layerctl.document import Role
 
-TWINS = 0.4
+TWINS = 0.6
 """Share of the smaller of two layers that the other must cover for them to be one thing."""
 
 ALIKE = 0.15

@@ -24,6 +24,18 @@ SHADOW_DENSITY = 0.8
 THIN = 0.03
 """Width of strokes, as a share of the longest side, up to which a layer counts as thin."""
 
+READABLE = 640
+"""Longest side in pixels at which strokes are told from solids once more, when they are sharp."""
+
+LETTERS, LEAST_MARK = 4, 0.01
+"""Marks that make a word, and the share of all of them from which one counts."""
+
+EVEN = 0.5
+"""How far heights of letters are from their median at most, as a share of it."""
+
+INK = 30
+"""Mean spread of an ink's colours, in levels of 255."""
+
 FAINT = 12
 """Levels of 255 up to which two colours are hard to tell apart."""
 
@@ -57,9 +69,11 @@ def read_guess(layers: Floats, picture: Floats, least: float) -> Guess:
         else:
             kept[products[twin]] = joined(kept[products[twin]], layers[k])
     kept, roles = part(kept, roles, len(layers))
-    whole, every = complete(np.stack(kept), roles, picture, least)
+    whole = complete(np.stack(kept), roles, picture, least, len(layers))
+    for layer in whole[len(roles) :]:
+        roles.append(_role(layer, roles))
     solid = tuple(not _thin(layer[..., 3]) for layer in whole)
-    return Guess(whole, every, solid)
+    return Guess(whole, tuple(roles), solid)
 
 
 def _opaque_below(alphas: Floats) -> Floats:
@@ -120,6 +134,8 @@ def assemble(stack: Stack, guess: Guess, names: Mapping[str, str], like: Documen
     kept = [k for k in range(len(guess.roles)) if k == 0 or stack.alphas[k].any()]
     for k in kept:
         role = guess.roles[k]
+        if role == "product" and guess.roles.count("product") > 1 and _lettering(stack, k):
+            role = "text"
         counts[role] = counts.get(role, 0) + 1
         suffix = f" {counts[role]}" if counts[role] > 1 else ""
         layer = Layer(
@@ -131,6 +147,24 @@ def assemble(stack: Stack, guess: Guess, names: Mapping[str, str], like: Documen
         )
         layers.append(trimmed(layer))
     return replace(like, children=tuple(layers))
+
+
+def _lettering(stack: Stack, k: int) -> bool:
+    """Whether a lifted layer is many thin marks of one height, all in one ink."""
+    shape = stack.alphas[k].shape
+    scale = READABLE / max(shape)
+    size = max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
+    alpha = cv2.resize(stack.alphas[k], size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    if alpha.max() < 0.5 or not _thin(alpha):
+        return False
+    marks = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8))[2][1:]
+    marks = marks[marks[:, cv2.CC_STAT_AREA] >= LEAST_MARK * marks[:, cv2.CC_STAT_AREA].sum()]
+    heights = marks[:, cv2.CC_STAT_HEIGHT]
+    even = np.abs(heights - np.median(heights)) <= EVEN * np.median(heights)
+    ink = cv2.resize(stack.colours[k], size, interpolation=cv2.INTER_AREA)[alpha > 0.8]
+    return bool(
+        len(marks) >= LETTERS and even.mean() > 0.5 and len(ink) and ink.std(0).mean() < INK
+    )
 
 
 def _judge(stack: Stack, guess: Guess, k: int, *, alone: bool) -> Quality:

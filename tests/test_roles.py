@@ -138,3 +138,33 @@ def test_a_thing_faint_in_two_layers_is_whole_in_one():
     guess = read(BACKDROP, half, BAG, half)
     assert guess.roles == ("background", "product", "product")
     assert guess.layers[1, 32, 32, 3] == 1
+
+
+def written(letters, ink=(0.1, 0.1, 0.5)):
+    """A line of letters, so many, and a shoe, as a document of the size of a photo."""
+    side = 256
+    sheet = np.full((side, side, 4), 1, np.float32)
+    sheet[..., :3] = 0.8
+    shoe, line = np.zeros((2, side, side, 4), np.float32)
+    shoe[..., :3], line[..., :3] = (0.8, 0.2, 0.1), ink
+    shoe[120:220, 60:200, 3] = 1
+    for number in range(letters):
+        left = 20 + 22 * number
+        line[30:50, left : left + 3, 3] = line[30:33, left : left + 14, 3] = 1
+    blurred = line.copy()
+    blurred[28:52, 18 : 22 + 22 * letters, 3] = 1
+    flat = sheet[..., :3]
+    for one in (shoe, line):
+        flat = one[..., 3:] * one[..., :3] + (1 - one[..., 3:]) * flat
+    photo = np.dstack([np.rint(flat * 255), np.full((side, side), 255)]).astype(np.uint8)
+    picture = np.dstack([flat, np.ones((side, side))]).astype(np.float32)
+    guess = read_guess(np.stack([sheet, shoe, blurred]), picture, 0.002)
+    return assemble(lift(photo, guess, side), guess, NAMES, Document(side, side, ()))
+
+
+def test_what_turns_out_to_be_letters_at_the_photos_size_is_text():
+    assert [layer.role for layer in written(8).children] == ["background", "product", "text"]
+
+
+def test_one_thin_mark_is_no_word():
+    assert [layer.role for layer in written(1).children] == ["background", "product", "product"]

@@ -30,8 +30,11 @@ COARSE = 4
 ARRIVED = 0.05
 """Share of a pixel between a ray and a surface at which it is there."""
 
-SHARE = 0.66
-"""Side of a picture over that of the patch that it is enlarged to."""
+SHARE, LEAST = 0.66, 0.4
+"""Side of a picture over that of the patch that it is enlarged to: of small ones, and of large."""
+
+SMALL = 144
+"""Side in pixels up to which pictures count as small: training sees no others."""
 
 NO_PRINT: Floats = np.zeros((4, 2, 2), np.float32)
 
@@ -291,7 +294,8 @@ def draw_solid(rng: np.random.Generator) -> Solid:
 
 def solid(rng: np.random.Generator, sprite: Sprite) -> None:
     """Any product with depth: a toy, bottle, kettle, camera or shoe, turned and lit."""
-    side = int(np.clip(SHARE * sprite.side, 32, 144)) // COARSE * COARSE
+    side = max(min(SHARE * sprite.side, SMALL), LEAST * sprite.side, 32)
+    side = int(side) // COARSE * COARSE
     with torch.inference_mode():
         picture = render(Solids.of([draw_solid(rng)]), [sprite.light], side)[0].numpy()
     size = (sprite.side, sprite.side)
