@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -11,11 +11,23 @@ from numpy.typing import NDArray
 from layerctl.compositing import Floats
 from layerctl.document import Role
 
-TWINS = 0.6
-"""Share of the smaller of two layers that the other must cover for them to be one thing."""
+TWINS = 0.4
+"""Share of the smaller of two layers that the other must repeat for them to be one thing."""
 
 ALIKE = 0.15
-"""Mean difference of colours, in [0, 1], up to which two layers agree on what they show."""
+"""Difference of colours, in [0, 1], up to which two layers agree on what they show."""
+
+PART = 0.2
+"""Share of the largest thing's alpha that another one must have to itself."""
+
+SURE = 0.65
+"""Mean alpha of a thing that a model is sure of."""
+
+GHOST = 0.5
+"""Mean alpha up to which something by itself is nothing."""
+
+BESIDE = 0.1
+"""Share of a part that is on its thing or right beside it."""
 
 THERE = 0.3
 """Alpha from which a model shows a part of a thing."""
@@ -30,9 +42,28 @@ LEAST = 0.15
 """Share of its layer from which it is: smaller ones are parts and trimmings of the others."""
 
 
-def find_twin(layer: Floats, others: Iterable[Floats]) -> int | None:
-    """Return which of the others, (h, w, 4) as the layer, draws the same thing, if one does."""
-    return next((k for k, other in enumerate(others) if _twins(other, layer)), None)
+def united(layers: Sequence[Floats], roles: Sequence[Role]) -> tuple[list[Floats], list[Role]]:
+    """Return layers in their order, with what is but a part of a thing joined to it.
+
+    A model that is sure of a thing draws it large and dense; what it draws small or faint beside
+    such a thing belongs to that, and what is faint and by itself is nothing. Text may be small.
+
+    Args:
+        layers: Each (h, w, 4) straight RGBA in [0, 1], bottom first.
+        roles: What each of them is.
+    """
+    masses = [float(layer[..., 3].sum()) for layer in layers]
+    things = [k for k, role in enumerate(roles) if role in ("product", "text")]
+    least = PART * max((masses[k] for k in things), default=0.0)
+    whole: dict[int, Floats] = {}
+    for k in sorted(things, key=lambda k: -masses[k]):
+        host = _host(layers[k], whole, 0 if roles[k] == "text" else least)
+        if host is not None:
+            whole[host] = joined(whole[host], layers[k])
+        elif not whole or _density(layers[k]) > GHOST:
+            whole[k] = layers[k]
+    kept = [k for k in range(len(layers)) if k in whole or k not in things]
+    return [whole.get(k, layers[k]) for k in kept], [roles[k] for k in kept]
 
 
 def joined(first: Floats, second: Floats) -> Floats:
@@ -61,12 +92,45 @@ def part(
     return parted, named
 
 
+def _host(thing: Floats, whole: Mapping[int, Floats], least: float) -> int | None:
+    """Return which of the whole things another one is a part of, if it is no thing itself.
+
+    A thing has `least` alpha in all, or more, where that other one is not or looks otherwise.
+    """
+    shares = {k: _share_beside(thing, one) for k, one in whole.items()}
+    host = max(shares, key=lambda k: shares[k], default=None)
+    if host is None:
+        return None
+    own = float(thing[..., 3].sum()) - _agreed(thing, whole[host])
+    is_part = (_density(thing) < SURE or own < least) and shares[host] > BESIDE
+    return host if is_part or _twins(whole[host], thing) else None
+
+
+def _density(thing: Floats) -> float:
+    """Return the mean alpha of a layer where it is, each pixel counted by its alpha."""
+    alpha = thing[..., 3]
+    return float(np.square(alpha).sum() / max(float(alpha.sum()), 1e-6))
+
+
+def _share_beside(thing: Floats, other: Floats) -> float:
+    """Return the share of a layer that is on another one or right beside it."""
+    reach = 2 * round(GAP * max(other.shape)) + 1
+    near = cv2.dilate(other[..., 3], np.ones((reach, reach), np.uint8))
+    alpha = thing[..., 3]
+    return float(np.minimum(alpha, near).sum() / max(float(alpha.sum()), 1e-6))
+
+
 def _twins(below: Floats, above: Floats) -> bool:
     """Whether two layers draw the same thing: one goes on where the other is, in its colours."""
-    both = np.minimum(below[..., 3], above[..., 3])
     smaller = min(below[..., 3].sum(), above[..., 3].sum())
-    apart = np.abs(below[..., :3] - above[..., :3]).mean(axis=-1)
-    return bool(both.sum() > TWINS * smaller and (apart * both).sum() < ALIKE * both.sum())
+    return bool(_agreed(below, above) > TWINS * smaller)
+
+
+def _agreed(one: Floats, other: Floats) -> float:
+    """Return the alpha that two layers share where they are of one colour."""
+    both = np.minimum(one[..., 3], other[..., 3])
+    alike = np.abs(one[..., :3] - other[..., :3]).mean(axis=-1) < ALIKE
+    return float(both[alike].sum())
 
 
 def _things(layer: Floats, most: int) -> list[Floats]:

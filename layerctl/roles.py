@@ -12,7 +12,7 @@ from layerctl.compositing import Bytes, Floats, Stack, weights
 from layerctl.coverage import complete
 from layerctl.depth import back_to_front, foot
 from layerctl.document import Document, Layer, Quality, Role, trimmed
-from layerctl.instances import find_twin, joined, part
+from layerctl.instances import part, united
 from layerctl.lift import Guess
 
 SHADOW_LIGHT = 0.2
@@ -55,20 +55,13 @@ def read_guess(layers: Floats, picture: Floats, least: float) -> Guess:
         least: Share of the canvas that a layer must show to be kept.
     """
     shown = weights(_opaque_below(layers[..., 3])).mean(axis=(1, 2))
-    kept = [layers[0]]
+    kept: list[Floats] = [layers[0]]
     roles: list[Role] = ["background"]
     for k in np.flatnonzero(shown >= least):
-        if k == 0:
-            continue
-        role = _role(layers[k], roles)
-        products = [place for place, one in enumerate(roles) if one == role == "product"]
-        twin = find_twin(layers[k], [kept[place] for place in products])
-        if twin is None:
+        if k > 0:
+            roles.append(_role(layers[k], roles))
             kept.append(layers[k])
-            roles.append(role)
-        else:
-            kept[products[twin]] = joined(kept[products[twin]], layers[k])
-    kept, roles = part(kept, roles, len(layers))
+    kept, roles = part(*united(kept, roles), len(layers))
     whole = complete(np.stack(kept), roles, picture, least, len(layers))
     for layer in whole[len(roles) :]:
         roles.append(_role(layer, roles))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from layerctl.instances import find_twin, joined, part
+from layerctl.instances import joined, part, united
 
 SIDE = 100
 
@@ -57,11 +57,53 @@ def test_words_are_not_taken_apart():
     assert layers[1] is words
 
 
-def test_twins_are_found_whatever_lies_between():
-    red, blue = layer(CUP), layer(CUP, colour=(0, 0, 0.9))
-    assert find_twin(layer(CUP, alpha=0.6), [blue, red]) == 1
-    assert find_twin(blue, [red]) is None
-    assert find_twin(red, []) is None
+BLUE = (0, 0, 0.9)
+
+
+def joins(*layers, roles=None):
+    """What is left of things above a backdrop when parts have joined their things."""
+    roles = roles or ["product"] * len(layers)
+    return united([BACKDROP, *layers], ["background", *roles])[0][1:]
+
+
+def test_twins_become_one_whatever_lies_between():
+    blue = layer(PLATE, colour=BLUE)
+    things = joins(layer(CUP), blue, layer(CUP, alpha=0.9))
+    assert len(things) == 2
+    np.testing.assert_array_equal(things[0][..., 3], layer(CUP)[..., 3])
+
+
+def test_a_sure_thing_of_another_colour_stays_one_though_it_is_half_hidden():
+    back, front = layer((20, 20, 60, 60)), layer((40, 30, 80, 70), colour=BLUE)
+    assert len(joins(back, front)) == 2
+
+
+@pytest.mark.parametrize("part", [{"alpha": 0.5}, {}], ids=["faint", "small"])
+def test_what_is_faint_or_small_beside_a_thing_belongs_to_it(part):
+    box = (30, 30, 50, 60) if part else (36, 40, 40, 50)
+    (thing,) = joins(layer(CUP), layer(box, colour=BLUE, **part))
+    assert thing[box[1], box[2] - 1, 3] == part.get("alpha", 1)
+
+
+def test_what_is_faint_and_by_itself_is_nothing_and_what_is_small_is_a_thing():
+    assert len(joins(layer(CUP), layer(CRUMB, alpha=0.4))) == 1
+    assert len(joins(layer(CUP), layer(CRUMB))) == 2
+
+
+def test_text_may_be_small():
+    assert (
+        len(joins(layer(CUP), layer((10, 30, 20, 34), colour=BLUE), roles=["product", "text"])) == 2
+    )
+
+
+def test_order_and_roles_stay():
+    shadow = layer((0, 70, 60, 80), colour=(0, 0, 0), alpha=0.3)
+    layers, roles = united(
+        [BACKDROP, shadow, layer(CRUMB), layer(PLATE), layer(CUP)],
+        ["background", "shadow", "text", "product", "product"],
+    )
+    assert roles == ["background", "shadow", "text", "product", "product"]
+    assert layers[1] is shadow
 
 
 def test_a_thing_that_is_faint_in_two_layers_is_whole_when_joined():

@@ -34,12 +34,12 @@ class Example:
 
 
 EXAMPLES = (
-    Example("mug", 47, 960, 1280),
-    Example("headphones", 54, 720, 1280),
-    Example("banner", 57, 720, 1280),
-    Example("bottle", 85, 900, 1200),
-    Example("toy-dog", 87, 1000, 1000),
-    Example("handbag", 82, 1200, 900, transparent=True),
+    Example("toy-rabbit", 48, 900, 1200),
+    Example("dryer-and-mug", 4, 900, 1200),
+    Example("mug", 85, 900, 1200),
+    Example("banner", 33, 900, 1200),
+    Example("room", 45, 960, 1280),
+    Example("bear", 54, 900, 1200, transparent=True),
 )
 
 
