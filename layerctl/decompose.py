@@ -25,8 +25,8 @@ from layerctl.roles import assemble, put_in_order, read_guess
 from layerctl.texts.encoding import Texts, Words
 from layerctl.texts.prompt import Prompt
 
-LIGHT, DARK = 235, 60
-"""Greys that a cut-out is laid on, in levels of 255."""
+LIGHT, MIDDLE, DARK = 235, 128, 60
+"""Greys that a cut-out is laid on, or that stand where it is clear, in levels of 255."""
 
 CHOSEN = {"steps", "guidance", "resolution", "normalise_guidance"}
 """Keys of a preset that beat the checkpoint's own settings."""
@@ -189,11 +189,14 @@ def largest(preset: Preset, profile: Profile) -> Settings:
 def shrunk(photo: Photo, resolution: int, *, with_alpha: bool) -> Pixels:
     """Return the photo as the network sees it: (h, w, 4) straight RGBA in sRGB, in its bucket.
 
-    The filter is that of the published pipeline. Without alpha, a cut-out is laid on grey.
+    The filter is that of the published pipeline. Without alpha, a cut-out is laid on grey; with it,
+    what is clear is of a grey that is neither light nor dark.
     """
     size = bucket_size(photo.height, photo.width, resolution)[::-1]
     pixels = photo.srgb() if with_alpha else on_plain(photo.srgb())
-    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+    small = np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+    small[small[..., 3] == 0, :3] = MIDDLE
+    return small
 
 
 def on_plain(pixels: Pixels) -> Pixels:

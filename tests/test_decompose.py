@@ -177,12 +177,15 @@ def test_every_stage_is_timed(photo):
     assert set(take_apart(Disc(), photo, preset()).seconds) == {"model", "lift"}
 
 
-def test_a_cut_out_is_shown_as_it_is_to_a_network_that_knows_alpha(photo):
+def test_a_network_that_knows_alpha_sees_a_cut_out_and_grey_where_it_is_clear(photo):
     photo.pixels[:, :200] = 0
     network = Disc()
     take_apart(network, photo, preset(), Profile(Settings(resolution=128)))
-    picture = Image.fromarray(photo.pixels).resize((160, 96), Image.Resampling.LANCZOS)
-    assert np.array_equal(network.picture, np.asarray(picture))
+    picture = np.array(Image.fromarray(photo.pixels).resize((160, 96), Image.Resampling.LANCZOS))
+    clear = picture[..., 3] == 0
+    assert clear.mean() > 0.2
+    assert np.array_equal(network.picture[~clear], picture[~clear])
+    assert np.unique(network.picture[clear], axis=0).tolist() == [[decompose.MIDDLE] * 3 + [0]]
 
 
 def test_guidance_is_kept_at_length_where_the_preset_says_so(photo):

@@ -23,7 +23,7 @@ CARD = {
     "layers": 4,
     "fewest_layers": 2,
     "most_layers": 6,
-    "reads_alpha": False,
+    "reads_alpha": True,
     "ordered": False,
     "note": "mini is good for products on plain and softly lit backdrops",
 }
