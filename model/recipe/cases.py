@@ -20,7 +20,8 @@ from layerctl.photo import Photo, read_photo
 from layerctl.preset import load_preset
 
 SIDE = 192
-COLUMNS = 5
+LAYERS = 6
+COLUMNS = LAYERS + 1
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     chosen = parser.parse_args()
     from layerctl.decompose import open_model  # --help needs no network
 
-    preset = load_preset("default")
+    preset = load_preset("default", {"decompose.layers": LAYERS})
     model = open_model(preset)
     photos = [read_photo(next(PICTURES.glob(f"{one.name}.*"))) for one in EXAMPLES]
     rows = [strip(photo, model.decompose(photo, preset).document) for photo in photos]
@@ -39,7 +40,7 @@ def main() -> None:
 
 
 def strip(photo: Photo, document: Document) -> Floats:
-    """Return a photo and its layers side by side, (192, 960, 3)."""
+    """Return a photo and its layers side by side, (192, 1344, 3)."""
     cells = [cell(photo.pixels)]
     cells += [cell(placed(layer, photo.pixels.shape)) for _, layer in document.walk()]
     cells += [np.ones_like(cells[0])] * (COLUMNS - len(cells))
