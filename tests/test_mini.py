@@ -12,7 +12,7 @@ from PIL import Image
 from layerctl.checkpoints.catalogue import shipped_folder
 from layerctl.decompose import open_model
 from layerctl.formats import psd
-from layerctl.photo import read_photo
+from layerctl.photo import Photo, read_photo
 from layerctl.preset import load_preset
 from layerctl_model.settings import read_profile
 
@@ -122,3 +122,22 @@ def test_stock_diffusers_loads_mini_and_sees_the_same_picture():
     wanted = {name: tuple(t.shape) for name, t in transformer.state_dict().items()}
     loaded = load_transformer(MINI).state_dict()
     assert {name: tuple(t.shape) for name, t in loaded.items()} == wanted
+
+
+def test_two_things_that_stand_apart_get_a_layer_each():
+    rows, columns = np.mgrid[:480, :640]
+    pixels = np.full((480, 640, 4), (225, 222, 218, 255), np.uint8)
+    discs = [np.hypot(rows - 260, columns - x) < 100 for x in (180, 450)]
+    for inside, colour in zip(discs, ((190, 40, 30), (30, 70, 160)), strict=True):
+        pixels[inside, :3] = colour
+    preset = load_preset("default")
+    document = open_model(preset).decompose(Photo(Path("balls.png"), pixels), preset).document
+    things = [layer for layer in document.children if layer.role == "product"]
+    assert len(things) == 2
+    for disc in discs:
+        shares = []
+        for thing in things:
+            left, top, right, bottom = thing.box
+            shares.append((thing.pixels[..., 3] > 127)[disc[top:bottom, left:right]].sum())
+        assert max(shares) > 0.95 * disc.sum()
+        assert min(shares) < 0.05 * disc.sum()
