@@ -21,7 +21,7 @@ from layerctl.network import Profile, Settings, Setup, bucket_size
 from layerctl.photo import Photo
 from layerctl.preset import DecomposeSection, ModelSection, Preset
 from layerctl.recursion.rules import apply_rules, parts_by
-from layerctl.roles import assemble, put_in_order, read_guess
+from layerctl.roles import assemble, read_guess
 from layerctl.texts.encoding import Texts, Words
 from layerctl.texts.prompt import Prompt
 
@@ -122,9 +122,8 @@ class NetworkModel:
             texts = (words.positive, words.negative) if words else ()
             layers, more = self._runner.run(lambda n: n.make_layers(picture, settings, *texts))
         with _timed(seconds, "lift"):
-            if not self._profile.ordered:
-                layers = put_in_order(layers, picture.astype(np.float32) / 255)
-            document = raise_layers(photo, picture, layers, preset)
+            ordered = self._profile.ordered
+            document = raise_layers(photo, picture, layers, preset, ordered=ordered)
         said = words.prompt if words else None
         if preset.recurse.rules:
             with _timed(seconds, "recurse"):
@@ -214,10 +213,12 @@ def on_plain(pixels: Pixels) -> Pixels:
     return laid
 
 
-def raise_layers(photo: Photo, picture: Pixels, layers: Floats, preset: Preset) -> Document:
+def raise_layers(
+    photo: Photo, picture: Pixels, layers: Floats, preset: Preset, *, ordered: bool
+) -> Document:
     """Return a picture's layers, at the photo's own size, as a document that shows the photo."""
     seen = picture.astype(np.float32) / 255
-    guess = read_guess(layers, seen, preset.quality.min_coverage)
+    guess = read_guess(layers, seen, preset.quality.min_coverage, ordered=ordered)
     if preset.refine.shadow == "background":
         guess = without_shadow(guess)
     stack = lift(photo.pixels, guess, preset.refine.detail, edges=preset.refine.edges == "photo")

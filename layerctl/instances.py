@@ -42,25 +42,29 @@ LEAST = 0.15
 """Share of its layer from which it is: smaller ones are parts and trimmings of the others."""
 
 
-def united(layers: Sequence[Floats], roles: Sequence[Role]) -> tuple[list[Floats], list[Role]]:
-    """Return layers in their order, with what is but a part of a thing joined to it.
-
-    A model that is sure of a thing draws it large and dense; what it draws small or faint beside
-    such a thing belongs to that, and what is faint and by itself is nothing. Text may be small.
+def united(
+    layers: Sequence[Floats], roles: Sequence[Role], *, parts: bool
+) -> tuple[list[Floats], list[Role]]:
+    """Return layers in their order, with what is drawn twice, or in parts, joined.
 
     Args:
         layers: Each (h, w, 4) straight RGBA in [0, 1], bottom first.
         roles: What each of them is.
+        parts: Whether what is small or faint beside a thing belongs to that, and what is faint and
+            by itself is nothing: such a model draws what it is sure of large and dense. Text may
+            be small.
     """
     masses = [float(layer[..., 3].sum()) for layer in layers]
     things = [k for k, role in enumerate(roles) if role in ("product", "text")]
     least = PART * max((masses[k] for k in things), default=0.0)
     whole: dict[int, Floats] = {}
     for k in sorted(things, key=lambda k: -masses[k]):
-        host = _host(layers[k], whole, 0 if roles[k] == "text" else least)
+        host = _twin(layers[k], whole)
+        if parts and host is None:
+            host = _host(layers[k], whole, 0 if roles[k] == "text" else least)
         if host is not None:
             whole[host] = joined(whole[host], layers[k])
-        elif not whole or _density(layers[k]) > GHOST:
+        elif not (parts and whole) or _density(layers[k]) > GHOST:
             whole[k] = layers[k]
     kept = [k for k in range(len(layers)) if k in whole or k not in things]
     return [whole.get(k, layers[k]) for k in kept], [roles[k] for k in kept]
@@ -92,6 +96,13 @@ def part(
     return parted, named
 
 
+def _twin(thing: Floats, whole: Mapping[int, Floats]) -> int | None:
+    """Return which of the whole things is the same: one goes on where the other is, alike."""
+    mass = float(thing[..., 3].sum())
+    agreed = {k: _agreed(thing, one) / mass for k, one in whole.items()} if mass else {}
+    return next((k for k, share in agreed.items() if share > TWINS), None)
+
+
 def _host(thing: Floats, whole: Mapping[int, Floats], least: float) -> int | None:
     """Return which of the whole things another one is a part of, if it is no thing itself.
 
@@ -99,11 +110,10 @@ def _host(thing: Floats, whole: Mapping[int, Floats], least: float) -> int | Non
     """
     shares = {k: _share_beside(thing, one) for k, one in whole.items()}
     host = max(shares, key=lambda k: shares[k], default=None)
-    if host is None:
+    if host is None or shares[host] <= BESIDE:
         return None
     own = float(thing[..., 3].sum()) - _agreed(thing, whole[host])
-    is_part = (_density(thing) < SURE or own < least) and shares[host] > BESIDE
-    return host if is_part or _twins(whole[host], thing) else None
+    return host if _density(thing) < SURE or own < least else None
 
 
 def _density(thing: Floats) -> float:
@@ -118,12 +128,6 @@ def _share_beside(thing: Floats, other: Floats) -> float:
     near = cv2.dilate(other[..., 3], np.ones((reach, reach), np.uint8))
     alpha = thing[..., 3]
     return float(np.minimum(alpha, near).sum() / max(float(alpha.sum()), 1e-6))
-
-
-def _twins(below: Floats, above: Floats) -> bool:
-    """Whether two layers draw the same thing: one goes on where the other is, in its colours."""
-    smaller = min(below[..., 3].sum(), above[..., 3].sum())
-    return bool(_agreed(below, above) > TWINS * smaller)
 
 
 def _agreed(one: Floats, other: Floats) -> float:

@@ -46,14 +46,18 @@ UNSURE = 0.35
 """Share of a layer's half-transparent pixels from which its edge counts as doubtful."""
 
 
-def read_guess(layers: Floats, picture: Floats, least: float) -> Guess:
+def read_guess(layers: Floats, picture: Floats, least: float, *, ordered: bool = True) -> Guess:
     """Return the model's layers that hold something, each with its role.
 
     Args:
-        layers: (N, h, w, 4) straight RGBA in [0, 1], bottom first.
+        layers: (N, h, w, 4) straight RGBA in [0, 1], the background first.
         picture: (h, w, 4), what the model saw.
         least: Share of the canvas that a layer must show to be kept.
+        ordered: Whether they come bottom first. A model that keeps no order may also draw a thing
+            in several layers, or several things in one: these are put right.
     """
+    if not ordered:
+        layers = put_in_order(layers, picture)
     shown = weights(_opaque_below(layers[..., 3])).mean(axis=(1, 2))
     kept: list[Floats] = [layers[0]]
     roles: list[Role] = ["background"]
@@ -61,7 +65,9 @@ def read_guess(layers: Floats, picture: Floats, least: float) -> Guess:
         if k > 0:
             roles.append(_role(layers[k], roles))
             kept.append(layers[k])
-    kept, roles = part(*united(kept, roles), len(layers))
+    kept, roles = united(kept, roles, parts=not ordered)
+    if not ordered:
+        kept, roles = part(kept, roles, len(layers))
     whole = complete(np.stack(kept), roles, picture, least, len(layers))
     for layer in whole[len(roles) :]:
         roles.append(_role(layer, roles))
@@ -148,7 +154,7 @@ def _lettering(stack: Stack, k: int) -> bool:
     scale = READABLE / max(shape)
     size = max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
     alpha = cv2.resize(stack.alphas[k], size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    if alpha.max() < 0.5 or not _thin(alpha):
+    if alpha.max() <= 0.5 or not _thin(alpha):
         return False
     marks = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8))[2][1:]
     marks = marks[marks[:, cv2.CC_STAT_AREA] >= LEAST_MARK * marks[:, cv2.CC_STAT_AREA].sum()]

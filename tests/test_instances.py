@@ -60,10 +60,10 @@ def test_words_are_not_taken_apart():
 BLUE = (0, 0, 0.9)
 
 
-def joins(*layers, roles=None):
+def joins(*layers, roles=None, parts=True):
     """What is left of things above a backdrop when parts have joined their things."""
     roles = roles or ["product"] * len(layers)
-    return united([BACKDROP, *layers], ["background", *roles])[0][1:]
+    return united([BACKDROP, *layers], ["background", *roles], parts=parts)[0][1:]
 
 
 def test_twins_become_one_whatever_lies_between():
@@ -90,6 +90,12 @@ def test_what_is_faint_and_by_itself_is_nothing_and_what_is_small_is_a_thing():
     assert len(joins(layer(CUP), layer(CRUMB))) == 2
 
 
+def test_a_model_that_draws_every_thing_in_one_layer_is_taken_at_its_word():
+    small, veil = layer((36, 40, 40, 50), colour=BLUE), layer((30, 30, 50, 60), alpha=0.4)
+    assert len(joins(layer(CUP), small, veil, parts=False)) == 3
+    assert len(joins(layer(CUP), layer(CUP), parts=False)) == 1
+
+
 def test_text_may_be_small():
     assert (
         len(joins(layer(CUP), layer((10, 30, 20, 34), colour=BLUE), roles=["product", "text"])) == 2
@@ -101,6 +107,7 @@ def test_order_and_roles_stay():
     layers, roles = united(
         [BACKDROP, shadow, layer(CRUMB), layer(PLATE), layer(CUP)],
         ["background", "shadow", "text", "product", "product"],
+        parts=True,
     )
     assert roles == ["background", "shadow", "text", "product", "product"]
     assert layers[1] is shadow

@@ -131,6 +131,8 @@ def test_layers_of_any_order_are_put_in_theirs():
     for order in ((0, 4, 2, 1, 3), (0, 3, 2, 4, 1)):
         given = np.stack([stacked[k] for k in order]).astype(np.float32)
         np.testing.assert_array_equal(put_in_order(given, picture), np.stack(stacked))
+        expected = ("background", "shadow", "product", "product", "text")
+        assert read_guess(given, picture, 0.002, ordered=False).roles == expected
 
 
 def test_a_thing_faint_in_two_layers_is_whole_in_one():
