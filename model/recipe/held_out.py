@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from assignment import assign
+from loss import soft_iou
 from stream import SIDE, draw
 from torch import Tensor
 
@@ -42,11 +43,6 @@ def score_layers(network: VLDMMDiT, vae: RGBAVae, flow: Flow, scenes: Tensor) ->
     overlap, there = overlaps.gather(2, best[..., None])[..., 0], there.gather(1, best)
     backdrop = (truth[:, 0, :3] - found[:, 0, :3]).abs().mean()
     return {"overlap": overlap[there].mean().item(), "backdrop": backdrop.item()}
-
-
-def soft_iou(first: Tensor, second: Tensor) -> Tensor:
-    """Return sum min / sum max over the last axis of two alphas."""
-    return torch.minimum(first, second).sum(dim=-1) / torch.maximum(first, second).sum(dim=-1)
 
 
 def decomposed(network: VLDMMDiT, vae: RGBAVae, flow: Flow, photos: Tensor) -> Tensor:

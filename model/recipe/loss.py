@@ -106,10 +106,14 @@ def outline_costs(found: Tensor, truth: Tensor) -> Tensor:
     Beside an empty layer it is the mean of what was found.
     """
     found, truth = found.flatten(2)[:, :, None], truth.float().flatten(2)[:, None]
-    either = torch.maximum(found, truth).sum(dim=-1)
-    overlap = torch.minimum(found, truth).sum(dim=-1) / either.clamp_min(1e-6)
     empty = truth.amax(dim=-1) <= CLEAR
-    return torch.where(empty, found.mean(dim=-1), 1 - overlap)
+    return torch.where(empty, found.mean(dim=-1), 1 - soft_iou(found, truth))
+
+
+def soft_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Return sum min / sum max over the last axis of two alphas; 0 where both are clear."""
+    either = torch.maximum(first, second).sum(dim=-1)
+    return torch.minimum(first, second).sum(dim=-1) / either.clamp_min(1e-6)
 
 
 def nearest(costs: Tensor, settled: Tensor) -> Tensor:

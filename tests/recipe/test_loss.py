@@ -10,6 +10,7 @@ from loss import (
     latent_costs,
     nearest,
     outline_costs,
+    soft_iou,
     token_weights,
 )
 
@@ -57,6 +58,12 @@ def test_leaving_a_thing_out_costs_more_than_drawing_it_twice():
     missing = nearest(latent_costs(torch.zeros_like(truth), truth, weights), FREE)
     twice = nearest(latent_costs(torch.ones_like(truth), truth, weights), FREE)
     assert missing > 2 * twice > 0
+
+
+def test_two_alphas_that_are_clear_have_no_overlap_and_no_number_is_lost():
+    clear = torch.zeros(2, 3)
+    assert soft_iou(clear, clear).tolist() == [0, 0]
+    assert soft_iou(torch.ones(2, 3), torch.ones(2, 3)).tolist() == [1, 1]
 
 
 def test_shuffled_stacks_hold_the_same_layers_each_in_an_order_of_its_own():
