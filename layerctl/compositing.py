@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 """float32 in fact; NumPy's stubs lose the width in arithmetic with plain numbers."""
 
 Bytes: TypeAlias = NDArray[np.uint8]
+
+Values = TypeVar("Values", Floats, Bytes, NDArray[np.bool_])
 
 BAND_PIXELS = 1 << 19
 """Pixels worked on at once: bounds memory at any photo size."""
@@ -75,13 +77,17 @@ def fit_alphas(photo: Bytes, alphas: Bytes, black: tuple[bool, ...]) -> Bytes:
         alphas: (K, H, W), bottom first; a first guess.
         black: For each layer whether its colour is fixed at black, as a shadow's is.
     """
-    fitted = np.empty_like(alphas)
+    fitted, shadows = alphas.copy(), np.array(black)
     for band in bands(photo.shape[:2]):
-        fitted[:, band] = _fit_band(photo[band], alphas[:, band], black)
+        dark = alphas[shadows, band].any(axis=0)
+        bound = dark | (photo[band, :, 3] < 255) | (alphas[0, band] < 255)
+        some = pick(photo[None, band], bound)[0], pick(alphas[:, band], bound)
+        fitted[:, band][:, bound] = _fit(*some, black)
     return fitted
 
 
-def _fit_band(photo: Bytes, alphas: Bytes, black: tuple[bool, ...]) -> Bytes:
+def _fit(photo: Bytes, alphas: Bytes, black: tuple[bool, ...]) -> Bytes:
+    """Return the fitted alphas (K, M) of M pixels (M, 4)."""
     fitted = np.empty_like(alphas)
     target = photo[..., 3].astype(np.float32) / 255
     # The stack's alpha may come out half a level short of the photo's: count on the less.
@@ -129,26 +135,42 @@ def solve(photo: Bytes, stack: Stack) -> Bytes:
         photo: (H, W, 4) straight RGBA.
         stack: Alphas to keep, and a first guess at the colours.
     """
-    solved = np.empty_like(stack.colours)
+    solved = np.empty(stack.colours.shape, np.uint8)
     for band in bands(photo.shape[:2]):
         _solve_band(photo[band, :, :3], stack, band, solved)
     return solved
 
 
 def _solve_band(photo: Bytes, stack: Stack, band: slice, solved: Bytes) -> None:
-    shares = weights(stack.alphas[:, band].astype(np.float32) / np.float32(255))
-    total = shares.sum(axis=0)
-    shares /= np.maximum(total, 1e-9)
-    colours = solved[:, band]
+    alphas, colours = stack.alphas[:, band], solved[:, band]
     colours[:] = stack.colours[:, band]
-    for k, black in enumerate(stack.black):
-        if black:
-            colours[k] = 0
-            continue
-        np.copyto(colours[k], photo, where=(shares[k] > 0.9999)[..., None])
-    mixed = (total > 0) & (shares.max(axis=0) <= 0.9999)
-    free = shares[:, mixed] * ~np.array(stack.black)[:, None]
-    colours[:, mixed] = _meet(photo[mixed].astype(np.float32), free, colours[:, mixed])
+    colours[np.array(stack.black)] = 0
+    shown, bare = np.ascontiguousarray(photo), np.ones(photo.shape[:2], np.bool_)
+    mixed = np.zeros_like(bare)
+    for k in range(len(alphas) - 1, -1, -1):
+        if not stack.black[k]:
+            np.copyto(_whole(colours[k]), _whole(shown), where=bare & (alphas[k] == 255))
+        mixed |= bare & (alphas[k] > 0) & (alphas[k] < 255)
+        bare &= alphas[k] == 0
+    shares = weights(pick(alphas, mixed) / np.float32(255))
+    movable = [k for k, black in enumerate(stack.black) if not black]
+    free = (shares / shares.sum(axis=0))[movable]
+    target = pick(shown[None], mixed)[0].astype(np.float32)
+    met = _meet(target, free, pick(colours, mixed)[movable])
+    for k, pixels in zip(movable, met, strict=True):
+        _whole(colours[k])[mixed] = _whole(pixels)
+
+
+def pick(images: Values, where: NDArray[np.bool_]) -> Values:
+    """Return what images (K, *where.shape, ...) show at M places: (K, M, ...)."""
+    flat = images.reshape(len(images), where.size, *images.shape[1 + where.ndim :])
+    return np.take(flat, np.flatnonzero(where), axis=1)
+
+
+def _whole(images: Values) -> NDArray[np.void]:
+    """Return a view (...) of images (..., C) that NumPy moves by the pixel, not by the channel."""
+    view: NDArray[np.void] = images.view(f"V{images.shape[-1] * images.itemsize}")[..., 0]
+    return view
 
 
 def _meet(target: Floats, free: Floats, guess: Bytes) -> Bytes:
@@ -156,18 +178,25 @@ def _meet(target: Floats, free: Floats, guess: Bytes) -> Bytes:
     colours = guess.astype(np.float32)
     for _ in range(SWEEPS):
         residual = target - np.einsum("km,kmc->mc", free, colours)
-        if np.abs(residual).max(initial=0) < TOLERANCE:
+        off = np.einsum("mc,mc->m", residual, residual) > TOLERANCE**2
+        if not off.any():
             break
-        movable = np.where(residual > 0, colours < 255, colours > 0) * free[..., None]
-        energy = np.einsum("kmc,kmc->mc", movable, movable)
-        colours += movable * (residual / np.maximum(energy, 1e-9))
-        np.clip(colours, 0, 255, out=colours)
+        moved = _moved(residual[off], pick(free, off), pick(colours, off))
+        _whole(colours)[:, off] = _whole(moved)
     np.rint(colours, out=colours)
     residual = target - np.einsum("km,kmc->mc", free, colours)
     top, column = free.argmax(axis=0), np.arange(free.shape[1])
     step = np.rint(residual / np.maximum(free[top, column], 1e-6)[:, None])
     colours[top, column] += step
     return np.clip(colours, 0, 255).astype(np.uint8)
+
+
+def _moved(residual: Floats, free: Floats, colours: Floats) -> Floats:
+    """Return the colours with the residual removed as far as those that can still move go."""
+    movable = np.where(residual > 0, colours < 255, colours > 0) * free[..., None]
+    energy = np.einsum("kmc,kmc->mc", movable, movable)
+    colours += movable * (residual / np.maximum(energy, 1e-9))
+    return np.clip(colours, 0, 255, out=colours)
 
 
 def bands(shape: tuple[int, int]) -> Iterator[slice]:

@@ -8,8 +8,9 @@ solver then makes the sum exact.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,13 +19,16 @@ from numpy.typing import NDArray
 from layerctl.backdrop import Backdrop, fit_backdrop
 from layerctl.compositing import Bytes, Floats, Stack, bands, fit_alphas, solve, weights
 from layerctl.document import Role
-from layerctl.matting import cut_out, follow_edges, settle_edges
+from layerctl.machine import cores
+from layerctl.matting import (
+    cut_out,
+    edge_lines,
+    find_outlines,
+    follow_edges,
+    settle_edges,
+    uncover,
+)
 from layerctl.pyramid import spread
-
-Image = TypeVar("Image", Floats, Bytes)
-
-TRUST = 0.02
-"""How little of a layer must be seen before the model's alpha counts more than the photo."""
 
 TRACE = 0.1
 """Share of a pixel from which the model saw something of a layer there."""
@@ -46,6 +50,9 @@ SEEN = 0.95
 
 WIDE, FINE = (5,), (5, 3, 1)
 """Widths in pixels of what shows a layer alone: at first, and down to strokes that were cut."""
+
+THREADS = 4
+"""Bands worked on at once at most: each takes its share of memory."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +114,27 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
     if "shadow" in guess.roles:
         sketch = _cast_shadow(sketch, guess.roles.index("shadow"))
     native = _native_alphas(photo, sketch, cut, guess.ground)
-    painted = _paint(photo.shape, _colours(sketch, guess.black, cut))
-    if edges:
-        native = settle_edges(photo, Stack(native, painted, guess.black), guess.ground)
-    alphas = fit_alphas(photo, native, guess.black)
-    return Stack(alphas, solve(photo, Stack(alphas, painted, guess.black)), guess.black)
+    painted = _colours(sketch, guess.black, cut)
+    alphas, colours = np.empty_like(native), np.empty((*native.shape, 3), np.uint8)
+
+    def finish(band: slice) -> None:
+        paint = np.stack([_as_bytes(_enlarge(layer, photo.shape, band)) for layer in painted])
+        rough = Stack(native[:, band], paint, guess.black)
+        if edges:
+            outlines = find_outlines(native, band) & ~np.array(guess.ground)[:, None, None]
+            rough = replace(rough, alphas=settle_edges(photo[band], rough, outlines))
+        fitted = replace(rough, alphas=fit_alphas(photo[band], rough.alphas, guess.black))
+        alphas[:, band], colours[:, band] = fitted.alphas, solve(photo[band], fitted)
+
+    _each_band(photo.shape, finish)
+    return Stack(alphas, colours, guess.black)
+
+
+def _each_band(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
+    """Do the work on all bands of a canvas, a few at once."""
+    with ThreadPoolExecutor(min(cores(), THREADS)) as pool:
+        for _ in pool.map(work, bands((shape[0], shape[1]))):
+            pass  # a band that failed raises here
 
 
 def _draw(photo: Bytes, guess: Guess, detail: int) -> Sketch:
@@ -191,41 +214,44 @@ def _native_alphas(
     These are outlined together with those above them, so that nothing shines through where two
     of them meet. Out of sight they have the model's alpha.
     """
-    guide = np.ascontiguousarray(photo[..., :3])
-    thin = ~np.array(cut) & ~np.array(ground)
-    behind_thin = np.maximum(1 - sketch.shares[thin].sum(axis=0), 0.05)
-    together = np.zeros_like(behind_thin)
-    covered = np.zeros(photo.shape[:2], np.float32)
+    small = (_background_alpha(sketch), *sketch.layers[1:, ..., 3])
+    lines = _outline_together(photo, sketch, cut, ~np.array(cut) & ~np.array(ground))
     alphas = np.empty((len(cut), *photo.shape[:2]), np.uint8)
-    for k in range(len(cut) - 1, -1, -1):
-        alphas[k] = _resize(_as_bytes(sketch.layers[k, ..., 3]), photo.shape)
-        if cut[k]:
-            together += sketch.shares[k] / behind_thin
-            covering = follow_edges(guide, together)
-            for band in bands(photo.shape[:2]):
-                alphas[k, band] = _uncover(covering[band], covered[band], alphas[k, band])
+
+    def trace(band: slice) -> None:
+        pixels = photo[band] / np.float32(255)
+        pixels[..., 3] = 1
+        covered = np.zeros(pixels.shape[:2], np.float32)
+        for alpha, rough in zip(alphas, small, strict=True):
+            alpha[band] = _as_bytes(_enlarge(rough, photo.shape, band))
+        for k, line in lines.items():
+            covering = follow_edges(pixels, _enlarge(line, photo.shape, band))
+            alphas[k, band] = _as_bytes(uncover(covering, covered, alphas[k, band]))
             covered = np.maximum(covering, covered)
-    alphas[0] = _background_alpha(photo, sketch)
+
+    _each_band(photo.shape, trace)
     return alphas
 
 
-def _uncover(together: Floats, covered: Floats, model: Bytes) -> Bytes:
-    """Return a layer's alpha, given what it covers together with the layers above, and they alone.
+def _outline_together(
+    photo: Bytes, sketch: Sketch, cut: tuple[bool, ...], thin: NDArray[np.bool_]
+) -> dict[int, Floats]:
+    """Return the edge lines of each layer that is cut, together with those above, top first."""
+    behind_thin = np.maximum(1 - sketch.shares[thin].sum(axis=0), 0.05)
+    together = np.zeros_like(behind_thin)
+    # Sampled, not averaged: as noisy as the pixels that the lines are for.
+    sampled = cv2.resize(photo, together.shape[::-1])[..., :3] / np.float32(255)
+    radius = max(2, round(4 * max(photo.shape) / max(together.shape)))
+    lines = {}
+    for k in np.flatnonzero(cut)[::-1]:
+        together += sketch.shares[k] / behind_thin
+        lines[int(k)] = edge_lines(sampled, together, radius)
+    return lines
 
-    What little of it is seen through them says little about it: there the model's alpha counts.
-    """
-    clear = 1 - covered
-    seen = np.maximum(together - covered, 0)
-    doubt = TRUST * covered
-    return _as_bytes((seen * clear + doubt * (model / np.float32(255))) / (clear * clear + doubt))
 
-
-def _background_alpha(photo: Bytes, sketch: Sketch) -> Bytes:
+def _background_alpha(sketch: Sketch) -> Floats:
     """Return a first guess at the background's alpha: the photo's, carried on behind the rest."""
-    if photo[..., 3].min() == 255:
-        return np.full(photo.shape[:2], 255, np.uint8)
-    carried = spread(sketch.small[..., 3:], _alone(sketch.shares[0]))
-    return _as_bytes(_resize(carried[..., 0], photo.shape))
+    return spread(sketch.small[..., 3:], _alone(sketch.shares[0]))[..., 0]
 
 
 def _colours(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...]) -> Floats:
@@ -250,14 +276,6 @@ def _colours(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...]) -> 
             structure *= _belief(structure, observed, alone, shares[k] < 1 - SEEN)
         colours[k] = spread(observed, alone) + structure
     return np.clip(colours, 0, 1)
-
-
-def _paint(shape: tuple[int, ...], colours: Floats) -> Bytes:
-    """Return colours (K, h, w, 3) at the photo's size."""
-    painted = np.empty((len(colours), *shape[:2], 3), np.uint8)
-    for canvas, colour in zip(painted, colours, strict=True):
-        canvas[:] = _resize(_as_bytes(colour), shape)
-    return painted
 
 
 def _belief(
@@ -309,12 +327,23 @@ def _shrink(photo: Bytes, longest: int) -> Bytes:
     return small
 
 
-def _resize(image: Image, shape: tuple[int, ...]) -> Image:
+def _resize(image: Floats, shape: tuple[int, ...]) -> Floats:
     """Return (h, w) or (h, w, C) enlarged smoothly to the first two sizes of `shape`."""
-    enlarged: Image = cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    enlarged: Floats = cv2.resize(image, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return enlarged.reshape(*shape[:2], *image.shape[2:])
 
 
+def _enlarge(image: Floats, shape: tuple[int, ...], band: slice) -> Floats:
+    """Return a band of (h, w) or (h, w, C) enlarged smoothly to the first two sizes of `shape`."""
+    last = len(image) - 1
+    at = (np.arange(band.start, band.stop) + 0.5) * len(image) / shape[0] - 0.5
+    above = np.clip(np.floor(at), 0, last).astype(int)
+    below = np.minimum(above + 1, last)
+    near = np.clip(at - above, 0, 1).astype(np.float32).reshape(-1, *(1,) * (image.ndim - 1))
+    return _resize(image[above] * (1 - near) + image[below] * near, (len(at), shape[1]))
+
+
 def _as_bytes(image: Floats) -> Bytes:
-    levels: Bytes = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    return levels
+    """Return the levels of an image in [0, 1]."""
+    levels: Bytes = cv2.convertScaleAbs(np.ascontiguousarray(image).reshape(-1), alpha=255)
+    return levels.reshape(image.shape)

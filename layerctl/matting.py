@@ -7,13 +7,14 @@ guided filter (He et al., 2010) gives the outline its softness at the photo's ow
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from layerctl.backdrop import Backdrop, figure_odds
-from layerctl.compositing import Bytes, Floats, Stack, bands
+from layerctl.compositing import Bytes, Floats, Stack, pick
 
 CUT_SIDE = 480
 """Longest side, in pixels, at which the cut is made: its cost grows faster than the area."""
@@ -26,6 +27,15 @@ FAR, CERTAIN = 3.5, 3.2
 
 SMOOTHNESS = 1e-4
 """Guided filter's epsilon: colour variance, in [0, 1] squared, below which nothing is an edge."""
+
+EVEN = 1e-4
+"""Mean of a neighbourhood, from 0 or 1, up to which nothing varies in it."""
+
+HAZE = 0.04
+"""What the guided filter leaves of a share far from any edge: stretched away at both ends."""
+
+TRUST = 0.02
+"""How little of a layer must be seen before the model's alpha counts more than the photo."""
 
 CONTRAST = 0.02
 """Squared distance of two colours, in [0, 1], at which an alpha told from them is half trusted."""
@@ -81,67 +91,95 @@ def _seeds(odds: Floats) -> Bytes:
     return labels
 
 
-def follow_edges(guide: Bytes, share: Floats) -> Floats:
-    """Return a small share (h, w) at the photo's size, its outline softened along the photo's.
+def edge_lines(picture: Floats, share: Floats, radius: int) -> Floats:
+    """Return how a share follows from the colours around each pixel: (h, w, 4), slopes and offset.
+
+    The guided filter up to where it is applied, which may be at another size.
 
     Args:
-        guide: (H, W, 3), the photo's colours.
+        picture: (h, w, 3) RGB in [0, 1].
         share: (h, w) in [0, 1].
+        radius: The filter's, in pixels.
     """
-    height, width = guide.shape[:2]
-    enlarged = cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR)
-    ratio = max(height, width) / max(share.shape)
-    scale = 1 / ratio if min(height, width) > 2 * ratio > 2 else 1.0
-    soft = cv2.ximgproc.guidedFilter(
-        guide, enlarged, max(2, round(4 * ratio)), SMOOTHNESS * 255**2, scale=scale
-    )
-    # The filter leaves a haze of a few percent far from any edge: stretch it away.
-    soft -= 0.04
-    soft /= 0.92
-    clipped: Floats = np.clip(soft, 0, 1, out=soft)
+    mean = partial(cv2.blur, ksize=(2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT)
+    level, centre = mean(share), mean(picture)
+    lines = np.dstack([np.zeros_like(picture), level])
+    varies = (level > EVEN) & (level < 1 - EVEN)
+    level, centre = level[varies, None], centre[varies]
+    products = np.stack([mean(picture * picture[..., c, None])[varies] for c in range(3)], axis=1)
+    covariance = products - centre[:, None] * centre[..., None]
+    together = mean(picture * share[..., None])[varies] - centre * level
+    stiff = covariance + SMOOTHNESS * np.eye(3, dtype=np.float32)
+    slopes = np.linalg.solve(stiff, together[..., None])[..., 0]
+    offset = level - (slopes * centre).sum(axis=-1, keepdims=True)
+    lines[varies] = np.hstack([slopes, offset])
+    smooth: Floats = mean(lines)
+    smooth[..., 3] -= HAZE
+    return smooth / (1 - 2 * HAZE)
+
+
+def follow_edges(pixels: Floats, lines: Floats) -> Floats:
+    """Return the share (H, W) that pixels (H, W, 4), RGB in [0, 1] and 1, have by their lines."""
+    share = np.einsum("hwc,hwc->hw", pixels, lines)
+    clipped: Floats = np.clip(share, 0, 1, out=share)
     return clipped
 
 
-def settle_edges(photo: Bytes, stack: Stack, ground: tuple[bool, ...]) -> Bytes:
+def uncover(together: Floats, covered: Floats, model: Bytes) -> Floats:
+    """Return a layer's alpha, given what it covers together with the layers above, and they alone.
+
+    What little of it is seen through them says little about it: there the model's alpha counts.
+    """
+    clear = 1 - covered
+    seen = np.maximum(together - covered, 0)
+    doubt = TRUST * covered
+    return (seen * clear + doubt * (model / np.float32(255))) / (clear * clear + doubt)
+
+
+def settle_edges(photo: Bytes, stack: Stack, outlines: NDArray[np.bool_]) -> Bytes:
     """Return alphas (K, H, W) that explain the photo by the colours on both sides of an outline.
 
     A pixel on the outline of layer k lies on the line between its colour and that of what is
     below it; how far along is its alpha. Where the two colours are alike the alpha stays.
     """
-    settled = stack.alphas.copy()
-    outlines = np.stack([_outline(alpha) for alpha in stack.alphas])
-    for band in bands(photo.shape[:2]):
-        pixels = photo[band, :, :3].astype(np.float32) / 255
-        colours = stack.colours[:, band].astype(np.float32) / 255
-        alphas = stack.alphas[:, band].astype(np.float32) / 255
-        _settle_band(pixels, colours, alphas, outlines[:, band] & ~np.array(ground)[:, None, None])
-        settled[:, band] = np.rint(alphas * 255)
+    settled, where = stack.alphas.copy(), np.logical_or.reduce(outlines)
+    pixels = pick(photo[None], where)[0, :, :3] / np.float32(255)
+    colours, alphas = (
+        pick(levels, where) / np.float32(255) for levels in (stack.colours, stack.alphas)
+    )
+    _settle(pixels, colours, alphas, pick(outlines, where))
+    settled[:, where] = np.rint(alphas * 255)
     return settled
 
 
-def _outline(alpha: Bytes) -> NDArray[np.bool_]:
-    """Return where a layer's outline may be: as far from it as a pixel of the cut is wide."""
-    reach = 1 + round(max(alpha.shape) / CUT_SIDE)
-    around = cv2.blur(alpha, (2 * reach + 1, 2 * reach + 1))
-    near: NDArray[np.bool_] = (around > 0) & (around < 255)
+def find_outlines(alphas: Bytes, band: slice) -> NDArray[np.bool_]:
+    """Return where in a band the outlines of layers (K, H, W) may be.
+
+    As far from them as a pixel of the cut is wide.
+    """
+    reach = 1 + round(max(alphas.shape[1:]) / CUT_SIDE)
+    top = max(0, band.start - reach)
+    inner = slice(band.start - top, band.stop - top)
+    around = [
+        cv2.blur(alpha[top : band.stop + reach], (2 * reach + 1,) * 2)[inner] for alpha in alphas
+    ]
+    near: NDArray[np.bool_] = np.array([(mean > 0) & (mean < 255) for mean in around])
     return near
 
 
-def _settle_band(
-    pixels: Floats, colours: Floats, alphas: Floats, outlines: NDArray[np.bool_]
-) -> None:
-    """Settle the alphas on their outlines, in place, from the top layer down."""
+def _settle(pixels: Floats, colours: Floats, alphas: Floats, outlines: NDArray[np.bool_]) -> None:
+    """Settle the alphas (K, M) of M pixels on their outlines, in place, from the top layer down."""
     below = [colours[0]]
     for colour, alpha in zip(colours[1:], alphas[1:], strict=True):
         below.append(below[-1] + alpha[..., None] * (colour - below[-1]))
-    rest, through = pixels.copy(), np.ones(pixels.shape[:2], np.float32)
+    rest, through = pixels.copy(), np.ones(len(pixels), np.float32)
     for k in range(len(colours) - 1, 0, -1):
         outline = outlines[k] & (through > 0.5)
         line = (colours[k] - below[k - 1])[outline]
         offset = rest[outline] / through[outline, None] - below[k - 1][outline]
-        length = np.square(line).sum(axis=-1)
-        along = np.clip((offset * line).sum(axis=-1) / np.maximum(length, 1e-6), 0, 1)
+        length = np.einsum("mc,mc->m", line, line)
+        along = np.einsum("mc,mc->m", offset, line) / np.maximum(length, 1e-6)
         trust = length / (length + CONTRAST)
-        alphas[k][outline] += trust * (along - alphas[k][outline])
+        alphas[k][outline] += trust * (np.clip(along, 0, 1) - alphas[k][outline])
         rest -= (through * alphas[k])[..., None] * colours[k]
         through *= 1 - alphas[k]

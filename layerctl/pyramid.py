@@ -27,11 +27,12 @@ def _pull(values: Floats, confidence: Floats) -> Floats:
         return blend
     half = ((width + 1) // 2, (height + 1) // 2)
     weight = _area(confidence, half)
-    coarse = _area(values * confidence, half) / np.maximum(weight, 1e-6)
+    kept = values * confidence
+    coarse = _area(kept, half) / np.maximum(weight, 1e-6)
     filled = _pull(coarse, np.minimum(1, 4 * weight))
     enlarged = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
-    spreading: Floats = values * confidence + enlarged.reshape(values.shape) * (1 - confidence)
-    return spreading
+    kept += enlarged.reshape(values.shape) * (1 - confidence)
+    return kept
 
 
 def _area(image: Floats, size: tuple[int, int]) -> Floats:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from layerctl import compositing
 from layerctl.compositing import weights
 from layerctl.document import Document, Layer
 from layerctl.lift import Guess, lift
@@ -167,3 +168,15 @@ def test_nothing_shines_through_where_two_things_meet():
     inner = cv2.erode((disc[..., 3] > 0.99).astype(np.uint8), np.ones((9, 9))) > 0
     assert seen[0][inner].max() < 0.1
     assert seen[1][inner & (left[..., 3] > 0) & (right[..., 3] == 0)].mean() > 0.97
+
+
+@pytest.mark.parametrize("size", [(300, 420), (997, 613)])
+def test_the_layers_do_not_depend_on_the_bands_they_are_made_in(monkeypatch, size):
+    photo, layers = scene(shadow=True)
+    large = cv2.resize(photo, size[::-1], interpolation=cv2.INTER_LINEAR)
+    guess = guess_of(layers, shadow=True)
+    whole = lift(large, guess, 300)
+    monkeypatch.setattr(compositing, "BAND_PIXELS", 10_000)
+    banded = lift(large, guess, 300)
+    assert np.array_equal(banded.alphas, whole.alphas)
+    assert np.array_equal(banded.colours, whole.colours)
