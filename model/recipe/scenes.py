@@ -1,8 +1,8 @@
 """Product scenes made of layers that are known exactly, hidden parts included.
 
-A scene is a backdrop, the shadows on it, up to four objects back to front, and text.
-Everything is drawn from one random generator in units of the frame, so a seed gives the
-same scene at any size of the same aspect ratio, up to antialiasing.
+A scene is a backdrop, the shadows and reflections on it as one layer, up to four objects back to
+front, and text. Everything is drawn from one random generator in units of the frame, so a seed
+gives the same scene at any size of the same aspect ratio, up to antialiasing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import numpy as np
 from backdrops import Backdrop, backdrop
 from lettering import add_badge, add_headline
 from PIL import Image
-from shadows import cast_shadows
+from reflections import draw_polish, polished
+from shadows import NO_SHADE, cast_shadows, draw_shade
 from shapes import Floats
 from sprites import Light
-from staging import Placed, arrange
+from staging import Placed, arrange, showing
 
 Role: TypeAlias = Literal["background", "shadow", "product", "text"]
 
@@ -28,7 +29,7 @@ TEXT_SHARE = 0.38
 CUT_OUT_SHARE = 0.12
 SHADOW_SHARE = 0.92
 FAINT_SHADOW = 0.0015
-"""Mean darkness over the frame up to which nobody would look for a shadow."""
+"""Mean alpha over the frame up to which nobody would look for a shadow."""
 
 CLEAR = 1e-6
 CURVE_LEVELS = 2048
@@ -60,31 +61,29 @@ def make_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
     objects = arrange(rng, ground, light)
     cut_out = bool(objects) and rng.random() < CUT_OUT_SHARE
     painted: list[tuple[Role, Floats]] = []
-    if objects and rng.random() < (0.5 if cut_out else SHADOW_SHARE):
-        shadow, objects = cast_shadows(rng, objects, light)
-        if darkness(shadow, objects) > FAINT_SHADOW:
-            painted.append(("shadow", shadow))
+    shaded = bool(objects) and rng.random() < (0.5 if cut_out else SHADOW_SHARE)
+    shade = draw_shade(rng) if shaded else NO_SHADE
+    # Drawn apart, so that what a floor mirrors changes nothing else of a seed's scene.
+    polish = draw_polish(rng.spawn(1)[0], shade.hover)
+    if objects:
+        floor, objects = cast_shadows(objects, light, shade)
+        if polish and not cut_out:
+            floor = polished(floor, objects, ground.colour, polish)
+        if showing(floor[..., 3], objects) > FAINT_SHADOW:
+            painted.append(("shadow", floor))
     painted += [("product", item.pixels) for item in objects]
     if rng.random() < TEXT_SHARE:
         on_things = bool(objects) and rng.random() < (0.7 if cut_out else 0.15)
         painted.append(("text", set_text(rng, ground.colour, objects if on_things else ())))
     look = draw_look(rng)
     things = [
-        SceneLayer(role, look(straight(pixels)) if role != "shadow" else pixels)
+        SceneLayer(role, look(straight(pixels)) if pixels[..., :3].any() else pixels)
         for role, pixels in painted
         if pixels[..., 3].max() > 0.05
     ]
     sheet = empty(height, width) if cut_out else look(opaque(ground.colour))
     layers = (SceneLayer("background", sheet), *things)
     return Scene(layers, exposed(rng, flatten(layers)))
-
-
-def darkness(shadow: Floats, objects: tuple[Placed, ...]) -> float:
-    """Return the mean of a shadow's alpha where no object covers it."""
-    seen = shadow[..., 3].copy()
-    for item in objects:
-        seen *= 1 - item.pixels[..., 3]
-    return float(seen.mean())
 
 
 def opaque(colour: Floats) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from shapes import Floats
@@ -9,28 +11,48 @@ from sprites import Light
 from staging import Placed
 
 
+@dataclass(frozen=True)
+class Shade:
+    """How dark and how soft shadows are, 0 to 1, and how far above the floor things `hover`.
+
+    `hover` is in heights of a thing. The shadow of what hangs falls `below` it, or else on a wall.
+    """
+
+    strength: float
+    softness: float
+    hover: float
+    below: bool
+
+
+NO_SHADE = Shade(0, 0, 0, below=False)
+
+
+def draw_shade(rng: np.random.Generator) -> Shade:
+    """Return random shadows; most things touch what they stand on."""
+    strength, softness = rng.uniform(0.2, 0.75), rng.uniform(0.004, 0.06)
+    hover = rng.uniform(0.02, 0.2) if rng.random() < 0.3 else 0.0
+    return Shade(strength, softness, hover, below=bool(rng.random() < 0.7))
+
+
 def cast_shadows(
-    rng: np.random.Generator, objects: tuple[Placed, ...], light: Light
+    objects: tuple[Placed, ...], light: Light, shade: Shade
 ) -> tuple[Floats, tuple[Placed, ...]]:
     """Return one black layer with every object's shadow on the backdrop, and the shaded objects.
 
     A shadow on another object belongs to that object's colours: moving either tells no lie
     about the backdrop.
     """
-    strength, softness = rng.uniform(0.2, 0.75), rng.uniform(0.004, 0.06)
-    hover = rng.uniform(0.02, 0.2) if rng.random() < 0.3 else 0.0
-    below = rng.random() < 0.7
     clear = np.ones(objects[0].pixels.shape[:2], np.float32)
     shaded: list[Placed] = []
     for item in objects:
         alpha = np.ascontiguousarray(item.pixels[..., 3])
         if item.pose == "standing":
-            dark = standing_shadow(alpha, light, hover, softness)
-        elif item.pose == "hanging" and below:
-            dark = hovering_shadow(alpha, 0.04 + hover, softness)
+            dark = standing_shadow(alpha, light, shade.hover, shade.softness)
+        elif item.pose == "hanging" and shade.below:
+            dark = hovering_shadow(alpha, 0.04 + shade.hover, shade.softness)
         else:
-            dark = dropped_shadow(alpha, light, softness)
-        let = 1 - np.clip(dark * np.float32(strength), 0, 0.95)
+            dark = dropped_shadow(alpha, light, shade.softness)
+        let = 1 - np.clip(dark * np.float32(shade.strength), 0, 0.95)
         clear *= let
         if item.pose != "standing":
             shaded = [darkened(other, let) for other in shaded]
@@ -90,10 +112,10 @@ def dropped_shadow(alpha: Floats, light: Light, softness: float) -> Floats:
 
 
 def soft(mask: Floats, share: float) -> Floats:
-    """Blur by a share of the longer side, the frame's outside being clear."""
-    sigma = max(0.5, share * max(mask.shape))
+    """Blur (H, W) or (H, W, C) by a share of the longer side."""
+    height, width = mask.shape[:2]
+    sigma = max(0.5, share * max(height, width))
     factor = max(1, int(sigma / 3))
-    height, width = mask.shape
     small = cv2.resize(
         mask, (max(2, width // factor), max(2, height // factor)), interpolation=cv2.INTER_AREA
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import cv2
+import glyphs
 import goods
 import lathe
 import numpy as np
@@ -21,13 +22,27 @@ from textures import fractal
 
 Maker: TypeAlias = Callable[[np.random.Generator, Sprite], None]
 
+
+def glyph_or_solid(rng: np.random.Generator, sprite: Sprite) -> None:
+    """A glyph of an emoji font, or a solid where none is installed.
+
+    Glyphs take their share from solids: scenes without them are the same on every machine.
+    """
+    font = glyphs.emoji_font()
+    if font:
+        glyphs.glyph(rng, sprite, font)
+    else:
+        solids.solid(rng, sprite)
+
+
 MAKERS: tuple[tuple[Maker, float], ...] = (
     (lathe.bottle, 3), (lathe.mug, 3), (lathe.jar, 2), (lathe.vase, 1), (lathe.lamp, 1.5),
     (lathe.plant, 2), (goods.box, 4), (goods.ball, 1.2), (softgoods.cushion, 3),
     (softgoods.garment, 3), (softgoods.bag, 2.5), (softgoods.shoe, 3), (goods.glasses, 2),
     (goods.chair, 2), (goods.watch, 1.5), (goods.cable, 1), (goods.device, 2.5), (goods.tool, 2),
     (softgoods.figure, 3), (softgoods.lump, 2.5), (softgoods.foliage, 1), (goods.ring, 0.8),
-    (goods.headphones, 1.2), (goods.cabinet, 1.2), (softgoods.sofa, 1), (solids.solid, 30),
+    (goods.headphones, 1.2), (goods.cabinet, 1.2), (softgoods.sofa, 1), (glyph_or_solid, 12),
+    (solids.solid, 18),
 )  # fmt: skip
 
 OBJECT_COUNTS = (0.03, 0.42, 0.27, 0.2, 0.08)
@@ -164,6 +179,13 @@ def noticeable(objects: list[Placed]) -> tuple[Placed, ...]:
             kept.append(item)
             clear = clear * (1 - alpha)
     return tuple(reversed(kept))
+
+
+def showing(field: Floats, objects: tuple[Placed, ...]) -> float:
+    """Return the mean over the frame of a field (H, W) where no object covers it."""
+    for item in objects:
+        field = field * (1 - item.pixels[..., 3])
+    return float(field.mean())
 
 
 def draw_object(rng: np.random.Generator, extent: float, light: Light) -> Sprite:

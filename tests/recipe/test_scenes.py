@@ -62,6 +62,51 @@ def test_a_shadow_is_black_and_the_backdrop_opaque_but_in_cut_outs(seed):
             assert not layer.pixels[..., :3].any()
 
 
+@pytest.fixture
+def glossy(monkeypatch):
+    """Make every floor mirror."""
+    monkeypatch.setattr("reflections.GLOSSY_SHARE", 1)
+
+
+def unshared(seed):
+    return make_scene(np.random.default_rng(seed), 64, 64)
+
+
+def mirrors(drawn):
+    return any(layer.role == "shadow" and layer.pixels[..., :3].any() for layer in drawn.layers)
+
+
+@pytest.mark.usefixtures("glossy")
+def test_layers_with_a_reflection_still_compose_to_the_photo():
+    reflecting = [drawn for drawn in map(unshared, range(60)) if mirrors(drawn)]
+    assert 6 <= len(reflecting) <= 30
+    for drawn in reflecting:
+        seen = composite(np.stack([layer.pixels for layer in drawn.layers]))
+        assert np.abs(seen - premultiplied(flatten(drawn.layers))).max() < 1e-4
+        assert np.abs(seen - premultiplied(drawn.photo)).mean() < 0.03
+        assert drawn.layers[1].role == "shadow"
+        assert (drawn.photo[..., 3] == 1).all()
+
+
+@pytest.mark.usefixtures("glossy")
+def test_a_floor_that_mirrors_changes_nothing_else_of_a_scene(monkeypatch):
+    glossy_scenes = [unshared(seed) for seed in range(30)]
+    monkeypatch.setattr("reflections.GLOSSY_SHARE", 0)
+    for seed, drawn in enumerate(glossy_scenes):
+        matt = unshared(seed)
+        assert not mirrors(matt)
+        one, other = (
+            [layer.pixels for layer in s.layers if layer.role != "shadow"] for s in (drawn, matt)
+        )
+        assert all((a == b).all() for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.usefixtures("glossy")
+def test_a_floor_mirrors_where_nothing_casts_a_shadow_too(monkeypatch):
+    monkeypatch.setattr("scenes.SHADOW_SHARE", 0)
+    assert any(mirrors(drawn) for drawn in map(unshared, range(30)))
+
+
 def test_some_scenes_are_cut_outs_that_are_grey_where_they_are_clear():
     cut_outs = [s for s in map(scene, range(60)) if s.photo[..., 3].min() == 0]
     assert 3 <= len(cut_outs) <= 15
