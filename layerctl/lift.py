@@ -241,11 +241,10 @@ def _outline_together(
     together = np.zeros_like(behind_thin)
     # Sampled, not averaged: as noisy as the pixels that the lines are for.
     sampled = cv2.resize(photo, together.shape[::-1])[..., :3] / np.float32(255)
-    radius = max(2, round(4 * max(photo.shape) / max(together.shape)))
     lines = {}
     for k in np.flatnonzero(cut)[::-1]:
         together += sketch.shares[k] / behind_thin
-        lines[int(k)] = edge_lines(sampled, together, radius)
+        lines[int(k)] = edge_lines(sampled, together)
     return lines
 
 

@@ -28,6 +28,9 @@ FAR, CERTAIN = 3.5, 3.2
 SMOOTHNESS = 1e-4
 """Guided filter's epsilon: colour variance, in [0, 1] squared, below which nothing is an edge."""
 
+RADIUS = 4
+"""Guided filter's reach in pixels: an edge follows one line of colours within it."""
+
 EVEN = 1e-4
 """Mean of a neighbourhood, from 0 or 1, up to which nothing varies in it."""
 
@@ -91,7 +94,7 @@ def _seeds(odds: Floats) -> Bytes:
     return labels
 
 
-def edge_lines(picture: Floats, share: Floats, radius: int) -> Floats:
+def edge_lines(picture: Floats, share: Floats) -> Floats:
     """Return how a share follows from the colours around each pixel: (h, w, 4), slopes and offset.
 
     The guided filter up to where it is applied, which may be at another size.
@@ -99,9 +102,8 @@ def edge_lines(picture: Floats, share: Floats, radius: int) -> Floats:
     Args:
         picture: (h, w, 3) RGB in [0, 1].
         share: (h, w) in [0, 1].
-        radius: The filter's, in pixels.
     """
-    mean = partial(cv2.blur, ksize=(2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT)
+    mean = partial(cv2.blur, ksize=(2 * RADIUS + 1,) * 2, borderType=cv2.BORDER_REFLECT)
     level, centre = mean(share), mean(picture)
     lines = np.dstack([np.zeros_like(picture), level])
     varies = (level > EVEN) & (level < 1 - EVEN)
