@@ -24,6 +24,7 @@ from layerctl.recursion.rules import apply_rules, parts_by
 from layerctl.roles import assemble, read_guess
 from layerctl.texts.encoding import Texts, Words
 from layerctl.texts.prompt import Prompt
+from layerctl.things import Things
 
 LIGHT, MIDDLE, DARK = 235, 128, 60
 """Greys that a cut-out is laid on, or that stand where it is clear, in levels of 255."""
@@ -120,10 +121,11 @@ class NetworkModel:
         seconds: dict[str, float] = {}
         with _timed(seconds, "model"):
             texts = (words.positive, words.negative) if words else ()
-            layers, more = self._runner.run(lambda n: n.make_layers(picture, settings, *texts))
+            (layers, things), more = self._runner.run(
+                lambda n: (n.make_layers(picture, settings, *texts), n.find_things(picture))
+            )
         with _timed(seconds, "lift"):
-            ordered = self._profile.ordered
-            document = raise_layers(photo, picture, layers, preset, ordered=ordered)
+            document = raise_layers(photo, picture, layers, things, preset)
         said = words.prompt if words else None
         if preset.recurse.rules:
             with _timed(seconds, "recurse"):
@@ -214,11 +216,11 @@ def on_plain(pixels: Pixels) -> Pixels:
 
 
 def raise_layers(
-    photo: Photo, picture: Pixels, layers: Floats, preset: Preset, *, ordered: bool
+    photo: Photo, picture: Pixels, layers: Floats, things: Things | None, preset: Preset
 ) -> Document:
     """Return a picture's layers, at the photo's own size, as a document that shows the photo."""
     seen = picture.astype(np.float32) / 255
-    guess = read_guess(layers, seen, preset.quality.min_coverage, ordered=ordered)
+    guess = read_guess(layers, seen, preset.quality.min_coverage, things)
     if preset.refine.shadow == "background":
         guess = without_shadow(guess)
     stack = lift(photo.pixels, guess, preset.refine.detail, edges=preset.refine.edges == "photo")

@@ -1,15 +1,15 @@
-"""One thing to a layer: what a model draws twice is joined, what it draws together is parted."""
+"""One thing to a layer: what a model drew in any number of layers is dealt out to its things."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from layerctl.compositing import Floats
 from layerctl.document import Role
+from layerctl.pyramid import spread
+from layerctl.things import Things
 
 TWINS = 0.4
 """Share of the smaller of two layers that the other must repeat for them to be one thing."""
@@ -17,55 +17,76 @@ TWINS = 0.4
 ALIKE = 0.15
 """Difference of colours, in [0, 1], up to which two layers agree on what they show."""
 
-PART = 0.2
-"""Share of the largest thing's alpha that another one must have to itself."""
+OWNED = 0.5
+"""Share of what is seen of a drawn layer that belongs to a thing if the whole layer does."""
 
-SURE = 0.65
-"""Mean alpha of a thing that a model is sure of."""
+SOLID = 0.5
+"""Alpha from which something is there."""
 
-GHOST = 0.5
-"""Mean alpha up to which something by itself is nothing."""
+PURE = 0.9
+"""Share of a pixel, of the most there is, from which its colour is that of one thing."""
 
-BESIDE = 0.1
-"""Share of a part that is on its thing or right beside it."""
-
-THERE = 0.3
-"""Alpha from which a model shows a part of a thing."""
-
-GAP = 0.02
-"""Distance, as a share of the longest side, from which parts do not belong together."""
-
-OWN = 0.012
-"""Share of the canvas from which a part by itself is a thing of its own."""
-
-LEAST = 0.15
-"""Share of its layer from which it is: smaller ones are parts and trimmings of the others."""
+LEFT = 0.3
+"""Cover that no layer accounts for from which the background shows the thing as well."""
 
 
-def united(
-    layers: Sequence[Floats], roles: Sequence[Role], *, parts: bool
+def deal(
+    layers: Sequence[Floats], picture: Floats, things: Things, least: float, room: int
 ) -> tuple[list[Floats], list[Role]]:
-    """Return layers in their order, with what is drawn twice, or in parts, joined.
+    """Return one layer for each thing, back to front, and one of the text if there is any.
+
+    What shows is what the layers cover, in the picture's colours; hidden parts are as far as the
+    things reach, in the colours of the layers that are theirs.
+
+    Args:
+        layers: What a model drew of the things, each (h, w, 4) straight RGBA in [0, 1].
+        picture: (h, w, 4), what it saw.
+        things: What is to be seen in it.
+        least: Share of the canvas that a thing must show.
+        room: How many layers there may be.
+    """
+    cover = things.cover(layers)
+    text = cover * things.written
+    if room < 2 or text.mean() < least:
+        text = np.zeros_like(text)
+    products, room = cover - text, max(1, room - bool(text.any()))
+    things = things.parted().trimmed().showing(products, least).merged(room)
+    dealt = []
+    for k, share in enumerate(things.shares):
+        seen = products * share
+        before = text + products * things.shares[k + 1 :].sum(axis=0)
+        alpha = seen + things.whole[k] * before
+        dealt.append(_painted(alpha, seen, _owned(layers, seen, cover), picture))
+    roles: list[Role] = ["product"] * len(dealt)
+    if text.any():
+        dealt.append(_painted(text, text, _owned(layers, text, cover), picture))
+        roles.append("text")
+    return dealt, roles
+
+
+def cleared(background: Floats, layers: Sequence[Floats], things: Things) -> Floats:
+    """Return the background without the things that no layer was drawn of: it goes on behind."""
+    drawn = 1 - np.prod([1 - layer[..., 3] for layer in layers], axis=0)
+    left = things.cover(layers) - drawn > LEFT
+    return spread(background, ~left) if left.any() else background
+
+
+def united(layers: Sequence[Floats], roles: Sequence[Role]) -> tuple[list[Floats], list[Role]]:
+    """Return layers in their order, with what is drawn twice joined.
 
     Args:
         layers: Each (h, w, 4) straight RGBA in [0, 1], bottom first.
         roles: What each of them is.
-        parts: Whether what is small or faint beside a thing belongs to that, and what is faint and
-            by itself is nothing: such a model draws what it is sure of large and dense. Text may
-            be small.
     """
     masses = [float(layer[..., 3].sum()) for layer in layers]
     things = [k for k, role in enumerate(roles) if role in ("product", "text")]
-    least = PART * max((masses[k] for k in things), default=0.0)
     whole: dict[int, Floats] = {}
     for k in sorted(things, key=lambda k: -masses[k]):
-        host = _twin(layers[k], whole)
-        if parts and host is None:
-            host = _host(layers[k], whole, 0 if roles[k] == "text" else least)
-        if host is not None:
-            whole[host] = joined(whole[host], layers[k])
-        elif not (parts and whole) or _density(layers[k]) > GHOST:
+        twin = _twin(layers[k], whole)
+        if twin is None:
             whole[k] = layers[k]
+        else:
+            whole[twin] = joined(whole[twin], layers[k])
     kept = [k for k in range(len(layers)) if k in whole or k not in things]
     return [whole.get(k, layers[k]) for k in kept], [roles[k] for k in kept]
 
@@ -77,25 +98,6 @@ def joined(first: Floats, second: Floats) -> Floats:
     return np.concatenate([colour, np.minimum(one + two, 1)], axis=-1)
 
 
-def part(
-    layers: Sequence[Floats], roles: Sequence[Role], most: int
-) -> tuple[list[Floats], list[Role]]:
-    """Return layers whose products have come apart where they stand clear of each other.
-
-    Args:
-        layers: Each (h, w, 4) straight RGBA in [0, 1], bottom first.
-        roles: What each of them is.
-        most: How many layers there may be in the end; the largest things go first.
-    """
-    room, parted, named = most - len(layers), [], []
-    for layer, role in zip(layers, roles, strict=True):
-        things = _things(layer, room + 1) if role == "product" else [layer]
-        room -= len(things) - 1
-        parted += things
-        named += [role] * len(things)
-    return parted, named
-
-
 def _twin(thing: Floats, whole: Mapping[int, Floats]) -> int | None:
     """Return which of the whole things is the same: one goes on where the other is, alike."""
     mass = float(thing[..., 3].sum())
@@ -103,62 +105,37 @@ def _twin(thing: Floats, whole: Mapping[int, Floats]) -> int | None:
     return next((k for k, share in agreed.items() if share > TWINS), None)
 
 
-def _host(thing: Floats, whole: Mapping[int, Floats], least: float) -> int | None:
-    """Return which of the whole things another one is a part of, if it is no thing itself.
-
-    A thing has `least` alpha in all, or more, where that other one is not or looks otherwise.
-    """
-    shares = {k: _share_beside(thing, one) for k, one in whole.items()}
-    host = max(shares, key=lambda k: shares[k], default=None)
-    if host is None or shares[host] <= BESIDE:
-        return None
-    own = float(thing[..., 3].sum()) - _agreed(thing, whole[host])
-    return host if _density(thing) < SURE or own < least else None
-
-
-def _density(thing: Floats) -> float:
-    """Return the mean alpha of a layer where it is, each pixel counted by its alpha."""
-    alpha = thing[..., 3]
-    return float(np.square(alpha).sum() / max(float(alpha.sum()), 1e-6))
-
-
-def _share_beside(thing: Floats, other: Floats) -> float:
-    """Return the share of a layer that is on another one or right beside it."""
-    reach = 2 * round(GAP * max(other.shape)) + 1
-    near = cv2.dilate(other[..., 3], np.ones((reach, reach), np.uint8))
-    alpha = thing[..., 3]
-    return float(np.minimum(alpha, near).sum() / max(float(alpha.sum()), 1e-6))
-
-
 def _agreed(one: Floats, other: Floats) -> float:
     """Return the alpha that two layers share where they are of one colour."""
     both = np.minimum(one[..., 3], other[..., 3])
-    alike = np.abs(one[..., :3] - other[..., :3]).mean(axis=-1) < ALIKE
+    alike = _unlike(one, other) < ALIKE
     return float(both[alike].sum())
 
 
-def _things(layer: Floats, most: int) -> list[Floats]:
-    """Return the layer as at most so many, one for each thing in it, from left to right."""
-    alpha = layer[..., 3]
-    reach = 2 * round(GAP * max(alpha.shape) / 2) + 1
-    near = cv2.dilate((alpha > THERE).astype(np.uint8), np.ones((reach, reach), np.uint8))
-    count, labels = cv2.connectedComponents(near)
-    sizes = [float(alpha[labels == label].sum()) for label in range(1, count)]
-    least = max(OWN * alpha.size, LEAST * float(alpha.sum()))
-    large = sorted(range(1, count), key=lambda label: -sizes[label - 1])[:most]
-    own = [label for label in large if sizes[label - 1] >= least]
-    if len(own) < 2:
-        return [layer]
-    own.sort(key=lambda label: float(np.nonzero(labels == label)[1].mean()))
-    away = [
-        cv2.distanceTransform((labels != label).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-        for label in own
+def _unlike(one: Floats, other: Floats) -> Floats:
+    """Return how far the colours of two pictures are apart: (h, w) in [0, 1]."""
+    apart: Floats = np.abs(one[..., :3] - other[..., :3]).mean(axis=-1)
+    return apart
+
+
+def _owned(layers: Sequence[Floats], seen: Floats, cover: Floats) -> list[Floats]:
+    """Return the layers of which a thing is the greater part of what is seen."""
+    return [
+        layer
+        for layer in layers
+        if (layer[..., 3] * seen).sum() > OWNED * (layer[..., 3] * cover).sum()
     ]
-    nearest = np.argmin(away, axis=0)
-    return [_only(layer, nearest == place) for place in range(len(own))]
 
 
-def _only(layer: Floats, where: NDArray[np.bool_]) -> Floats:
-    kept = layer.copy()
-    kept[..., 3] *= where
-    return kept
+def _painted(alpha: Floats, seen: Floats, layers: Sequence[Floats], picture: Floats) -> Floats:
+    """Return a layer of this alpha: what is seen as in the picture, the rest as in its layers."""
+    # On edges the picture shows a mixture, and where a layer looks like it, what hides the thing.
+    known = seen > PURE * seen.max()
+    colour = np.where(known[..., None], picture[..., :3], 0)
+    for layer in layers:
+        own = (seen > SOLID * alpha) | (_unlike(layer, picture) > ALIKE)
+        more = (layer[..., 3] > SOLID) & own & ~known
+        colour = np.where(more[..., None], layer[..., :3], colour)
+        known |= more
+    colour = spread(colour.astype(np.float32), known)
+    return np.concatenate([colour, alpha[..., None]], axis=-1).astype(np.float32)

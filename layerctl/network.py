@@ -23,6 +23,7 @@ from layerctl.document import Pixels
 from layerctl.errors import EnvironmentFault, OutOfMemory
 from layerctl.machine import Memory
 from layerctl.preset import ModelSection
+from layerctl.things import Things
 from layerctl_model import checkpoint, decomposer, inventory, lora, plans, text
 from layerctl_model.flow import Text
 from layerctl_model.folder import CheckpointError
@@ -184,6 +185,17 @@ class Network:
                 "in a LoRA, is damaged; fetch it again"
             )
         return np.ascontiguousarray(layers.permute(0, 2, 3, 1).numpy())
+
+    def find_things(self, picture: Pixels) -> Things | None:
+        """Return what is to be seen in a picture, (h, w, 4) straight RGBA at its bucket's size.
+
+        Nothing from models whose layers are the things, in their order.
+        """
+        with _faults_told():
+            found = self._decomposer.find_things(_tensor(picture))
+        if found is None:
+            return None
+        return Things(found.shares.numpy(), found.whole.numpy(), found.kinds.numpy())
 
     def _text(self, embedding: Embedding | None) -> Text | None:
         if embedding is None:

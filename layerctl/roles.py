@@ -10,10 +10,10 @@ import numpy as np
 
 from layerctl.compositing import Bytes, Floats, Stack, weights
 from layerctl.coverage import complete
-from layerctl.depth import back_to_front, foot
 from layerctl.document import Document, Layer, Quality, Role, trimmed
-from layerctl.instances import part, united
+from layerctl.instances import cleared, deal, united
 from layerctl.lift import Guess
+from layerctl.things import Things
 
 SHADOW_LIGHT = 0.2
 """Brightest mean colour, in [0, 1], of something that only takes light away."""
@@ -46,18 +46,31 @@ UNSURE = 0.35
 """Share of a layer's half-transparent pixels from which its edge counts as doubtful."""
 
 
-def read_guess(layers: Floats, picture: Floats, least: float, *, ordered: bool = True) -> Guess:
+def read_guess(
+    layers: Floats, picture: Floats, least: float, things: Things | None = None
+) -> Guess:
     """Return the model's layers that hold something, each with its role.
 
     Args:
         layers: (N, h, w, 4) straight RGBA in [0, 1], the background first.
         picture: (h, w, 4), what the model saw.
         least: Share of the canvas that a layer must show to be kept.
-        ordered: Whether they come bottom first. A model that keeps no order may also draw a thing
-            in several layers, or several things in one: these are put right.
+        things: What is to be seen in it, by a model that draws in no order; without them every
+            layer is a thing, bottom first.
     """
-    if not ordered:
-        layers = put_in_order(layers, picture)
+    if things is None:
+        kept, roles = _as_drawn(layers, least)
+    else:
+        kept, roles = _dealt(layers, picture, things, least)
+    whole = complete(np.stack(kept), roles, picture, least, len(layers))
+    for layer in whole[len(roles) :]:
+        roles.append(_role(layer, roles))
+    solid = tuple(not _thin(layer[..., 3]) for layer in whole)
+    return Guess(whole, tuple(roles), solid)
+
+
+def _as_drawn(layers: Floats, least: float) -> tuple[list[Floats], list[Role]]:
+    """Return the layers that show something, in their order, with their roles."""
     shown = weights(_opaque_below(layers[..., 3])).mean(axis=(1, 2))
     kept: list[Floats] = [layers[0]]
     roles: list[Role] = ["background"]
@@ -65,14 +78,7 @@ def read_guess(layers: Floats, picture: Floats, least: float, *, ordered: bool =
         if k > 0:
             roles.append(_role(layers[k], roles))
             kept.append(layers[k])
-    kept, roles = united(kept, roles, parts=not ordered)
-    if not ordered:
-        kept, roles = part(kept, roles, len(layers))
-    whole = complete(np.stack(kept), roles, picture, least, len(layers))
-    for layer in whole[len(roles) :]:
-        roles.append(_role(layer, roles))
-    solid = tuple(not _thin(layer[..., 3]) for layer in whole)
-    return Guess(whole, tuple(roles), solid)
+    return united(kept, roles)
 
 
 def _opaque_below(alphas: Floats) -> Floats:
@@ -81,19 +87,17 @@ def _opaque_below(alphas: Floats) -> Floats:
     return opaque
 
 
-def put_in_order(layers: Floats, picture: Floats) -> Floats:
-    """Return layers (N, h, w, 4) bottom first: background, shadows, things back to front.
-
-    The background comes first as it is; the others may come in any order. Text that nothing covers
-    is in front.
-    """
-    above = layers[1:]
-    shadows = [k for k, layer in enumerate(above) if _takes_light(layer)]
-    things = [k for k in range(len(above)) if k not in shadows]
-    alphas = above[things, ..., 3]
-    nearness = [1.0 if _thin(alpha) else foot(alpha) for alpha in alphas]
-    order = [things[k] for k in back_to_front(above[things], picture, nearness)]
-    return np.concatenate([layers[:1], above[[*shadows, *order]]])
+def _dealt(
+    layers: Floats, picture: Floats, things: Things, least: float
+) -> tuple[list[Floats], list[Role]]:
+    """Return the background, the shadows on it, and what else was drawn as one layer a thing."""
+    shadows = [layer for layer in layers[1:] if _takes_light(layer) and things.bare(layer)]
+    drawn = [layer for layer in layers[1:] if not _takes_light(layer) or not things.bare(layer)]
+    room = len(layers) - 1 - len(shadows)
+    dealt, roles = deal(drawn, picture, things, least, room)
+    below: list[Role] = ["background"]
+    below += ["shadow"] * len(shadows)
+    return [cleared(layers[0], drawn, things), *shadows, *dealt], below + roles
 
 
 def _role(layer: Floats, below: list[Role]) -> Role:

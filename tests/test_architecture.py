@@ -23,8 +23,9 @@ preset.resolution
 preset.listing preset
 checkpoints.folder checkpoints.download
 checkpoints.catalogue checkpoints
-network pyramid depth instances
-backdrop coverage texts.encoding texts fit
+pyramid things
+backdrop coverage instances network
+texts.encoding texts fit
 matting
 lift
 roles recursion.splitter
@@ -55,8 +56,8 @@ __main__
 NETWORK = """
 functional folder prompts
 vae transformer flow settings shards qwen_vl
-lora_file modulation quantize offload
-lora
+lora_file modulation quantize offload separator
+lora things
 checkpoint
 inventory plans
 placement text

@@ -18,6 +18,7 @@ from layerctl.photo import Photo
 from layerctl.preset import Preset, load_preset
 from layerctl.texts.encoding import Texts
 from layerctl.texts.prompt import Prompt
+from layerctl.things import Things
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 PROFILE = Profile(
@@ -48,6 +49,9 @@ class Disc:
         product[..., :3], product[..., 3] = picture[..., :3] / 255, disc
         return layers
 
+    def find_things(self, _picture):
+        return None
+
 
 class Noise(Disc):
     """A network that says nothing sensible at all."""
@@ -55,6 +59,27 @@ class Noise(Disc):
     def make_layers(self, picture, settings, *_):
         chance = np.random.default_rng(settings.seed)
         return chance.random((settings.layers, *picture.shape), np.float32)
+
+
+class Babel(Noise):
+    """A network that says nothing sensible of the things in a picture either."""
+
+    def find_things(self, picture):
+        chance = np.random.default_rng(0).random((7, *picture.shape[:2]), np.float32)
+        shares, whole, kinds = chance[:2], chance[2:4], chance[4:]
+        return Things(shares / shares.sum(axis=0), whole, kinds / kinds.sum(axis=0))
+
+
+class Pair(Disc):
+    """A network that draws a thing in one layer and knows that it is two, side by side."""
+
+    def find_things(self, picture):
+        height, width, _ = picture.shape
+        left = np.zeros((height, width), np.float32)
+        left[:, : width // 2] = 1
+        product = self.make_layers(picture, Settings(layers=2))[1, ..., 3]
+        kinds = np.stack([1 - product, product, np.zeros_like(product)])
+        return Things(np.stack([left, 1 - left]), np.stack([left, 1 - left]), kinds)
 
 
 def take_apart(network, photo, preset, profile=PROFILE):
@@ -76,7 +101,7 @@ def preset(**keys) -> Preset:
     return load_preset("default", {key.replace("__", "."): value for key, value in keys.items()})
 
 
-@pytest.mark.parametrize("network", [Disc, Noise])
+@pytest.mark.parametrize("network", [Disc, Noise, Babel, Pair])
 @pytest.mark.parametrize("layers", [2, 3, 6])
 @pytest.mark.parametrize("edges", ["photo", "model"])
 def test_the_document_shows_the_photo_whatever_the_network_says(photo, network, layers, edges):
@@ -84,6 +109,13 @@ def test_the_document_shows_the_photo_whatever_the_network_says(photo, network, 
     document = take_apart(network(), photo, chosen).document
     assert (document.width, document.height) == (555, 333)
     assert np.abs(document.flatten().astype(int) - photo.pixels).max() <= 1
+
+
+def test_things_that_the_network_tells_apart_get_layers_of_their_own(photo):
+    document = take_apart(Pair(), photo, preset()).document
+    assert [layer.role for layer in document.children][-2:] == ["product", "product"]
+    left, right = (layer.box for layer in document.children[-2:])
+    assert abs(left[2] - right[0]) < 0.05 * photo.width
 
 
 class Halves(Disc):

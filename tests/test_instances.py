@@ -1,105 +1,219 @@
 """One thing to a layer."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
-from layerctl.instances import joined, part, united
+from layerctl.instances import cleared, deal, joined, united
+from layerctl.things import Things
 
 SIDE = 100
+LEAST = 0.002
+
+
+def mask(*boxes):
+    """Boxes: left, top, right, bottom."""
+    where = np.zeros((SIDE, SIDE), np.float32)
+    for left, top, right, bottom in boxes:
+        where[top:bottom, left:right] = 1
+    return where
 
 
 def layer(*boxes, colour=(0.8, 0.2, 0.1), alpha=1.0):
-    """A layer of boxes: left, top, right, bottom."""
     pixels = np.zeros((SIDE, SIDE, 4), np.float32)
-    pixels[..., :3] = colour
-    for left, top, right, bottom in boxes:
-        pixels[top:bottom, left:right, 3] = alpha
+    pixels[..., :3], pixels[..., 3] = colour, alpha * mask(*boxes)
     return pixels
 
 
+def things(*whole, text=None):
+    """What is to be seen of things, back to front, the last in front; each one a list of boxes."""
+    whole = np.stack([mask(*boxes) for boxes in whole])
+    text = mask(*(text or ()))
+    shares, left = np.zeros_like(whole), np.ones((SIDE, SIDE), np.float32)
+    for share, one in zip(shares[::-1], whole[::-1], strict=True):
+        share[:] = one * left
+        left = left - share
+    product = np.clip(whole.sum(axis=0), 0, 1) * (1 - text)
+    return Things(shares + left / len(whole), whole, np.stack([1 - product - text, product, text]))
+
+
+def seen(*layers):
+    """The picture that layers make up on white."""
+    shown = np.ones((SIDE, SIDE, 4), np.float32)
+    for one in layers:
+        shown[..., :3] += one[..., 3:] * (one[..., :3] - shown[..., :3])
+    return shown
+
+
+def alphas(layers):
+    return [one[..., 3] for one in layers]
+
+
+RED, BLUE = (0.8, 0.2, 0.1), (0, 0, 0.9)
+CUP, PLATE, CRUMB = (5, 20, 35, 70), (55, 20, 95, 70), (45, 80, 47, 82)
+SHOE, BOX = (10, 10, 60, 60), (40, 40, 90, 90)
+
+
+def test_things_drawn_in_one_layer_get_layers_of_their_own():
+    drawn = [layer(CUP, PLATE)]
+    dealt, roles = deal(drawn, seen(*drawn), things([CUP], [PLATE]), LEAST, 5)
+    assert roles == ["product", "product"]
+    np.testing.assert_array_equal(alphas(dealt), [mask(CUP), mask(PLATE)])
+
+
+def test_a_thing_drawn_in_several_layers_gets_one():
+    drawn = [layer((5, 20, 20, 70)), layer((18, 20, 35, 70), alpha=0.9), layer(CUP, alpha=0.5)]
+    dealt, roles = deal(drawn, seen(layer(CUP)), things([CUP]), LEAST, 5)
+    assert roles == ["product"]
+    assert dealt[0][..., 3][mask(CUP) > 0].min() > 0.9
+
+
+def test_what_is_hidden_of_a_thing_is_in_the_colours_that_the_model_drew():
+    shoe, box = layer(SHOE), layer(BOX, colour=BLUE)
+    picture = seen(shoe, box)
+    dealt, _ = deal([shoe, box], picture, things([SHOE], [BOX]), LEAST, 5)
+    np.testing.assert_array_equal(alphas(dealt), [mask(SHOE), mask(BOX)])
+    np.testing.assert_allclose(dealt[0][50, 50, :3], RED, atol=0.01)
+    np.testing.assert_allclose(seen(*dealt), picture, atol=0.02)
+
+
+def test_what_is_hidden_goes_on_in_the_colours_of_what_is_seen_where_nobody_drew_it():
+    shown = layer(SHOE)
+    shown[40:, 40:, 3] = 0
+    picture = seen(shown, layer(BOX, colour=BLUE))
+    both = layer(SHOE, BOX)
+    both[..., :3] = picture[..., :3]
+    dealt, _ = deal([both], picture, things([SHOE], [BOX]), LEAST, 5)
+    np.testing.assert_allclose(dealt[0][45, 45, :3], RED, atol=0.1)
+
+
+def test_text_lies_above_the_things():
+    drawn = [layer(CUP), layer((10, 40, 30, 44), colour=BLUE)]
+    shown = things([CUP], text=[(10, 40, 30, 44)])
+    dealt, roles = deal(drawn, seen(*drawn), shown, LEAST, 5)
+    assert roles == ["product", "text"]
+    np.testing.assert_array_equal(alphas(dealt), [mask(CUP), mask((10, 40, 30, 44))])
+
+
+def test_there_are_never_more_layers_than_there_is_room_for_and_neighbours_merge_first():
+    boxes = (2, 2, 30, 30), (34, 2, 62, 30), (70, 70, 98, 98)
+    drawn, shown = [layer(*boxes)], things(*([box] for box in boxes))
+    for room, found in ((5, 3), (3, 3), (2, 2), (1, 1)):
+        dealt, _ = deal(drawn, seen(*drawn), shown, LEAST, room)
+        assert len(dealt) == found
+        np.testing.assert_array_equal(sum(alphas(dealt)), mask(*boxes))
+    pair, _ = deal(drawn, seen(*drawn), shown, LEAST, 2)
+    np.testing.assert_array_equal(pair[0][..., 3], mask(*boxes[:2]))
+
+
+def test_with_room_for_one_text_stays_with_the_things():
+    drawn = [layer(CUP), layer((40, 80, 90, 86))]
+    shown = things([CUP], text=[(40, 80, 90, 86)])
+    dealt, roles = deal(drawn, seen(*drawn), shown, LEAST, 1)
+    assert roles == ["product"]
+    np.testing.assert_array_equal(dealt[0][..., 3], mask(CUP, (40, 80, 90, 86)))
+
+
+def test_what_stands_clear_of_the_rest_of_its_thing_is_another_thing_from_left_to_right():
+    drawn = [layer(PLATE, CUP, CRUMB)]
+    dealt, _ = deal(drawn, seen(*drawn), things([PLATE, CUP, CRUMB]), LEAST, 5)
+    assert len(dealt) == 2
+    assert dealt[0][..., 3][mask(CUP) > 0].min() == 1
+    np.testing.assert_array_equal(sum(alphas(dealt)), mask(CUP, PLATE, CRUMB))
+
+
+@pytest.mark.parametrize(("label", "layers"), [((34, 40, 40, 46), 1), ((80, 40, 86, 46), 2)])
+def test_what_is_small_and_touches_a_thing_is_a_part_of_it(label, layers):
+    drawn = [layer(CUP), layer(label, colour=BLUE)]
+    dealt, _ = deal(drawn, seen(*drawn), things([CUP], [label]), LEAST, 5)
+    assert len(dealt) == layers
+    np.testing.assert_array_equal(np.max(alphas(dealt), axis=0), mask(CUP, label))
+
+
+def test_both_ends_of_what_something_hides_in_the_middle_are_one_thing():
+    bar, post = (5, 40, 95, 60), (40, 5, 60, 95)
+    drawn = [layer(bar), layer(post, colour=BLUE)]
+    dealt, _ = deal(drawn, seen(*drawn), things([bar], [post]), LEAST, 5)
+    np.testing.assert_array_equal(alphas(dealt), [mask(bar), mask(post)])
+
+
+def unsure(these, *boxes):
+    """The same things, of which nobody knows whether they are there, or anything else in boxes."""
+    doubt = np.maximum(mask(*boxes), these.kinds[1])
+    return replace(these, kinds=np.stack([1 - doubt / 2, doubt / 2, np.zeros_like(doubt)]))
+
+
+def test_things_in_doubt_of_which_nothing_was_drawn_are_left_out():
+    drawn = [layer(CUP)]
+    dealt, roles = deal(drawn, seen(*drawn), unsure(things([CUP], [PLATE])), LEAST, 5)
+    assert roles == ["product"]
+    np.testing.assert_array_equal(dealt[0][..., 3], mask(CUP))
+
+
+def test_what_was_drawn_of_no_thing_is_one():
+    drawn = [layer(CUP)]
+    dealt, roles = deal(drawn, seen(*drawn), unsure(things([PLATE]), CUP), LEAST, 5)
+    assert roles == ["product"]
+    np.testing.assert_array_equal(dealt[0][..., 3], mask(CUP))
+
+
+def test_things_that_are_surely_there_need_no_drawing_and_leave_the_background():
+    cup, plate = layer(CUP), layer(PLATE, colour=BLUE)
+    picture, shown = seen(cup, plate), things([CUP], [PLATE])
+    dealt, _ = deal([cup], picture, shown, LEAST, 5)
+    np.testing.assert_array_equal(alphas(dealt), [mask(CUP), mask(PLATE)])
+    np.testing.assert_allclose(dealt[1][40, 70, :3], BLUE, atol=0.01)
+    sheet = cleared(seen(plate), [cup], shown)
+    np.testing.assert_allclose(sheet[..., :3], 1, atol=0.01)
+
+
+def test_what_was_drawn_where_surely_nothing_is_is_dropped():
+    drawn = [layer(CUP, PLATE)]
+    dealt, _ = deal(drawn, seen(*drawn), things([CUP]), LEAST, 5)
+    np.testing.assert_array_equal(alphas(dealt), [mask(CUP)])
+
+
+def test_a_background_that_shows_nothing_of_the_things_stays_as_it_is():
+    sheet = seen()
+    assert cleared(sheet, [layer(CUP)], things([CUP])) is sheet
+
+
+def test_the_colour_of_a_soft_edge_is_that_of_the_thing():
+    soft = layer(CUP)
+    soft[..., 3] = cv2.GaussianBlur(soft[..., 3], (0, 0), 3)
+    shown = replace(things([CUP]), whole=soft[None, ..., 3])
+    kinds = np.stack([1 - soft[..., 3], soft[..., 3], np.zeros_like(soft[..., 3])])
+    dealt, _ = deal([soft], seen(soft), replace(shown, kinds=kinds), LEAST, 5)
+    edge = (dealt[0][..., 3] > 0.1) & (dealt[0][..., 3] < 0.9)
+    np.testing.assert_allclose(
+        dealt[0][edge][:, :3], np.broadcast_to(RED, (edge.sum(), 3)), atol=0.1
+    )
+
+
+@pytest.mark.parametrize("drawn", [[], [layer()]])
+def test_from_nothing_nothing_is_dealt(drawn):
+    assert deal(drawn, seen(), unsure(things([CUP])), LEAST, 5) == ([], [])
+
+
 BACKDROP = layer((0, 0, SIDE, SIDE), colour=(0.9, 0.9, 0.9))
-CUP, PLATE, CRUMB = (5, 20, 35, 70), (55, 20, 95, 70), (45, 80, 48, 83)
 
 
-def parted(*layers, roles=None, most=6):
-    roles = roles or ("background", *["product"] * (len(layers) - 1))
-    return part(layers, roles, most)
-
-
-def test_things_that_stand_clear_of_each_other_get_layers_of_their_own():
-    layers, roles = parted(BACKDROP, layer(CUP, PLATE))
-    assert roles == ["background", "product", "product"]
-    np.testing.assert_array_equal(layers[1][..., 3], layer(CUP)[..., 3])
-    np.testing.assert_array_equal(layers[2][..., 3], layer(PLATE)[..., 3])
-
-
-def test_nothing_is_lost_and_crumbs_stay_with_what_is_near():
-    both = layer(CUP, PLATE, CRUMB)
-    layers, _ = parted(BACKDROP, both)
-    assert len(layers) == 3
-    np.testing.assert_array_equal(layers[1][..., 3] + layers[2][..., 3], both[..., 3])
-
-
-@pytest.mark.parametrize("boxes", [[CUP], [CUP, (36, 30, 60, 60)], [CRUMB]])
-def test_one_thing_stays_one(boxes):
-    assert len(parted(BACKDROP, layer(*boxes))[0]) == 2
-
-
-def test_there_are_never_more_layers_than_asked_for():
-    three = layer((2, 2, 30, 30), (40, 40, 60, 60), (70, 70, 98, 98))
-    assert [len(parted(BACKDROP, three, most=most)[0]) for most in (2, 3, 4, 6)] == [2, 3, 4, 4]
-
-
-def test_words_are_not_taken_apart():
-    words = layer((5, 10, 40, 40), (60, 10, 95, 40))
-    layers, roles = parted(BACKDROP, words, roles=("background", "text"))
-    assert roles == ["background", "text"]
-    assert layers[1] is words
-
-
-BLUE = (0, 0, 0.9)
-
-
-def joins(*layers, roles=None, parts=True):
-    """What is left of things above a backdrop when parts have joined their things."""
-    roles = roles or ["product"] * len(layers)
-    return united([BACKDROP, *layers], ["background", *roles], parts=parts)[0][1:]
+def unites(*layers):
+    """What is left of things above a backdrop when twins are one."""
+    return united([BACKDROP, *layers], ["background", *["product"] * len(layers)])[0][1:]
 
 
 def test_twins_become_one_whatever_lies_between():
-    blue = layer(PLATE, colour=BLUE)
-    things = joins(layer(CUP), blue, layer(CUP, alpha=0.9))
-    assert len(things) == 2
-    np.testing.assert_array_equal(things[0][..., 3], layer(CUP)[..., 3])
-
-
-def test_a_sure_thing_of_another_colour_stays_one_though_it_is_half_hidden():
-    back, front = layer((20, 20, 60, 60)), layer((40, 30, 80, 70), colour=BLUE)
-    assert len(joins(back, front)) == 2
-
-
-@pytest.mark.parametrize("part", [{"alpha": 0.5}, {}], ids=["faint", "small"])
-def test_what_is_faint_or_small_beside_a_thing_belongs_to_it(part):
-    box = (30, 30, 50, 60) if part else (36, 40, 40, 50)
-    (thing,) = joins(layer(CUP), layer(box, colour=BLUE, **part))
-    assert thing[box[1], box[2] - 1, 3] == part.get("alpha", 1)
-
-
-def test_what_is_faint_and_by_itself_is_nothing_and_what_is_small_is_a_thing():
-    assert len(joins(layer(CUP), layer(CRUMB, alpha=0.4))) == 1
-    assert len(joins(layer(CUP), layer(CRUMB))) == 2
+    found = unites(layer(CUP), layer(PLATE, colour=BLUE), layer(CUP, alpha=0.9))
+    assert len(found) == 2
+    np.testing.assert_array_equal(found[0][..., 3], mask(CUP))
 
 
 def test_a_model_that_draws_every_thing_in_one_layer_is_taken_at_its_word():
     small, veil = layer((36, 40, 40, 50), colour=BLUE), layer((30, 30, 50, 60), alpha=0.4)
-    assert len(joins(layer(CUP), small, veil, parts=False)) == 3
-    assert len(joins(layer(CUP), layer(CUP), parts=False)) == 1
-
-
-def test_text_may_be_small():
-    assert (
-        len(joins(layer(CUP), layer((10, 30, 20, 34), colour=BLUE), roles=["product", "text"])) == 2
-    )
+    assert len(unites(layer(CUP), small, veil)) == 3
 
 
 def test_order_and_roles_stay():
@@ -107,7 +221,6 @@ def test_order_and_roles_stay():
     layers, roles = united(
         [BACKDROP, shadow, layer(CRUMB), layer(PLATE), layer(CUP)],
         ["background", "shadow", "text", "product", "product"],
-        parts=True,
     )
     assert roles == ["background", "shadow", "text", "product", "product"]
     assert layers[1] is shadow

@@ -4,7 +4,8 @@ import numpy as np
 
 from layerctl.document import Document
 from layerctl.lift import lift
-from layerctl.roles import assemble, put_in_order, read_guess
+from layerctl.roles import assemble, read_guess
+from layerctl.things import Things
 
 NAMES = {"background": "Hintergrund", "shadow": "影", "product": "product", "text": "text"}
 
@@ -123,16 +124,35 @@ def test_a_product_of_the_backdrops_colour_is_doubted():
     assert any("hardly differs" in doubt for doubt in document.at("product").quality.doubts)
 
 
-def test_layers_of_any_order_are_put_in_theirs():
-    stacked = (BACKDROP, SHADOW, SHOE, BAG, WORDS)
+def test_layers_of_any_order_are_dealt_out_to_the_things_that_are_seen():
+    stacked = (BACKDROP, SHADOW, SHOE, BAG)
     picture = BACKDROP[..., :3]
     for upper in stacked[1:]:
         picture = upper[..., 3:] * upper[..., :3] + (1 - upper[..., 3:]) * picture
-    for order in ((0, 4, 2, 1, 3), (0, 3, 2, 4, 1)):
+    whole = np.stack([SHOE[..., 3], BAG[..., 3]])
+    shown = whole * np.stack([1 - BAG[..., 3], np.ones((64, 64))])
+    product = shown.sum(axis=0)
+    shares = np.where(product > 0, shown / np.maximum(product, 1e-6), 0.5)
+    things = Things(shares, whole, np.stack([1 - product, product, np.zeros_like(product)]))
+    for order in ((0, 2, 1, 3), (0, 3, 2, 1)):
         given = np.stack([stacked[k] for k in order]).astype(np.float32)
-        np.testing.assert_array_equal(put_in_order(given, picture), np.stack(stacked))
-        expected = ("background", "shadow", "product", "product", "text")
-        assert read_guess(given, picture, 0.002, ordered=False).roles == expected
+        guess = read_guess(given, layer(picture, 1.0), 0.002, things)
+        assert guess.roles == ("background", "shadow", "product", "product")
+        for found, true in zip(guess.layers[1:], stacked[1:], strict=True):
+            np.testing.assert_allclose(found[..., 3], true[..., 3], atol=0.05)
+
+
+def test_what_is_dark_and_faint_on_a_thing_is_no_shadow():
+    veil = layer(0.0, 0.5 * disc(15))
+    product = disc(15).astype(np.float32)
+    kinds = np.stack([1 - product, product, np.zeros_like(product)])
+    guess = read_guess(
+        np.stack([BACKDROP, veil]).astype(np.float32),
+        np.dstack([BACKDROP[..., :3], product]),
+        0.002,
+        Things(product[None], product[None], kinds),
+    )
+    assert "shadow" not in guess.roles
 
 
 def test_a_thing_faint_in_two_layers_is_whole_in_one():

@@ -17,9 +17,13 @@ from layerctl.errors import EnvironmentFault
 NETWORKS = {
     "transformer": "diffusion_pytorch_model.safetensors",
     "vae": "diffusion_pytorch_model.safetensors",
+    "separator": "diffusion_pytorch_model.safetensors",
     "text_encoder": "model.safetensors",
 }
 """The parts of a checkpoint that have weights, and what their only file is called."""
+
+OPTIONAL = {"separator", "text_encoder"}
+"""Those that not every checkpoint has."""
 
 MODEL_INDEX = "model_index.json"
 LFS_POINTER = b"version https://git-lfs"
@@ -110,7 +114,7 @@ def weigh(name: str, folder: Path) -> Checkpoint:
     Raises:
         EnvironmentFault: One of its files is missing or cut short.
     """
-    parts = [part for part in NETWORKS if part != "text_encoder" or (folder / part).is_dir()]
+    parts = [part for part in NETWORKS if part not in OPTIONAL or (folder / part).is_dir()]
     tensors = [
         tensor for part in parts for path in weight_files(folder, part) for tensor in _tensors(path)
     ]

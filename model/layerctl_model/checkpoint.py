@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from layerctl_model.flow import SCHEDULER, Flow
 from layerctl_model.folder import WEIGHTS, CheckpointError, read_config, write_json
 from layerctl_model.lora import Lora, merged
+from layerctl_model.separator import SEPARATOR, Separator, SeparatorSizes
 from layerctl_model.shards import damaged, examine, misfits
 from layerctl_model.transformer import TRANSFORMER, TransformerSizes, VLDMMDiT
 from layerctl_model.vae import VAE, RGBAVae, VaeSizes, collapse, expand
@@ -90,6 +91,41 @@ def transformer_tensors(
     return merged(tensors, loras) if loras else tensors
 
 
+def has_separator(folder: Path) -> bool:
+    """Whether a checkpoint folder holds a separator."""
+    return (folder / "separator").is_dir()
+
+
+def load_separator(
+    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+) -> Separator:
+    """The separator of a checkpoint folder.
+
+    Args:
+        folder: The folder that holds `separator/`.
+        device: Where the weights go, straight from the file.
+        dtype: Their precision; as in the file if not given.
+
+    Raises:
+        CheckpointError: A file is missing or damaged, or does not fit its config.
+    """
+    separator = empty_separator(folder)
+    tensors = _stored_tensors(folder / "separator", separator.state_dict(), device)
+    _assign(separator, tensors, dtype)
+    return separator.eval()
+
+
+def empty_separator(folder: Path) -> Separator:
+    """The separator that a checkpoint's config describes, without memory, on `meta`.
+
+    Raises:
+        CheckpointError: The config is missing, or describes what we do not have.
+    """
+    path = folder / "separator" / CONFIG
+    with torch.device("meta"):
+        return _configured(lambda c: Separator(SeparatorSizes.from_config(c)), path, SEPARATOR)
+
+
 def empty_vae(folder: Path) -> RGBAVae:
     """The autoencoder that a checkpoint's config describes, without memory, on `meta`.
 
@@ -129,6 +165,12 @@ def save_transformer(transformer: VLDMMDiT, folder: Path) -> None:
     """Write `transformer/` so that diffusers loads it too; the precision is that of the weights."""
     state = {name: tensor.contiguous() for name, tensor in transformer.state_dict().items()}
     _save(state, transformer.sizes.to_config(), folder / "transformer")
+
+
+def save_separator(separator: Separator, folder: Path) -> None:
+    """Write `separator/`; the precision is that of the weights."""
+    state = {name: tensor.contiguous() for name, tensor in separator.state_dict().items()}
+    _save(state, separator.sizes.to_config(), folder / "separator")
 
 
 def save_flow(flow: Flow, folder: Path) -> None:

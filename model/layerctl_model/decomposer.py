@@ -11,7 +11,9 @@ from torch import Tensor
 
 from layerctl_model.checkpoint import (
     empty_transformer,
+    has_separator,
     load_flow,
+    load_separator,
     load_transformer,
     load_vae,
     transformer_tensors,
@@ -24,7 +26,9 @@ from layerctl_model.lora import Lora
 from layerctl_model.modulation import Modulations
 from layerctl_model.placement import place
 from layerctl_model.plans import Plan
+from layerctl_model.separator import Separator, look
 from layerctl_model.settings import SIDE_MULTIPLE, Profile, Settings, read_profile
+from layerctl_model.things import Things, find_things
 from layerctl_model.transformer import VLDMMDiT
 from layerctl_model.vae import RGBAVae
 
@@ -40,6 +44,7 @@ class Decomposer:
     flow: Flow
     profile: Profile
     modulations: Modulations | None = None
+    separator: Separator | None = None
 
     @torch.inference_mode()
     def decompose(
@@ -86,6 +91,21 @@ class Decomposer:
             if on_step is not None:
                 on_step(done, settings.steps)
         return self._layers(tokens, (settings.layers + 1, rows, cols))
+
+    @torch.inference_mode()
+    def find_things(self, picture: Tensor) -> Things | None:
+        """Tell the things in a picture apart, if the checkpoint has a separator for it.
+
+        Args:
+            picture: (4, H, W), as for `decompose`.
+
+        Returns:
+            Masks at the picture's size, fp32 on the CPU.
+        """
+        if self.separator is None:
+            return None
+        fields = look(self.separator, (2 * picture[None] - 1).to(self.separator.conv_in.weight))
+        return find_things(fields.cpu(), (picture.shape[1], picture.shape[2]))
 
     def _condition(self, picture: Tensor) -> Tensor:
         """(4, H, W) in [0, 1] -> normalised latents (1, 1, 16, h, w)."""
@@ -140,10 +160,12 @@ def load(
     for fault in mismatches(folder):
         raise CheckpointError(fault)
     vae, flow, profile = load_vae(folder, device, dtype), load_flow(folder), read_profile(folder)
+    separator = load_separator(folder, device, dtype) if has_separator(folder) else None
     if plan is None:
-        return Decomposer(vae, load_transformer(folder, device, dtype, loras), flow, profile)
+        whole = load_transformer(folder, device, dtype, loras)
+        return Decomposer(vae, whole, flow, profile, separator=separator)
     transformer = empty_transformer(folder).to(dtype)
     # Read on the CPU whatever the device, so that LoRAs are merged to the same bits in every plan.
     tensors = transformer_tensors(folder, "cpu", loras)
     modulations = place(transformer, tensors, plan, torch.device(device))
-    return Decomposer(vae, transformer, flow, profile, modulations)
+    return Decomposer(vae, transformer, flow, profile, modulations, separator)

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from layerctl_model.checkpoint import CONFIG, PIPELINE, empty_transformer, empty_vae, load_flow
+from layerctl_model.checkpoint import (
+    CONFIG,
+    PIPELINE,
+    empty_separator,
+    empty_transformer,
+    empty_vae,
+    has_separator,
+    load_flow,
+)
 from layerctl_model.folder import (
     TEXT_WEIGHTS,
     WEIGHTS,
@@ -82,7 +90,8 @@ def _parts(folder: Path) -> set[str]:
     index = read_config(folder / MODEL_INDEX, PIPELINE)
     named = {part for part, home in index.items() if isinstance(home, list) and any(home)}
     texts = TEXTS if (folder / "text_encoder").is_dir() else set()
-    return {"scheduler", "transformer", "vae"} | named | texts
+    more = {"separator"} if has_separator(folder) else set()
+    return {"scheduler", "transformer", "vae"} | named | texts | more
 
 
 def _refusals(read: Callable[[], object]) -> list[str]:
@@ -103,6 +112,10 @@ def _transformer(folder: Path) -> list[str]:
 
 def _vae(folder: Path) -> list[str]:
     return _network(folder / "vae", lambda: expand(empty_vae(folder)))
+
+
+def _separator(folder: Path) -> list[str]:
+    return _network(folder / "separator", lambda: empty_separator(folder).state_dict())
 
 
 def _network(folder: Path, read: Callable[[], Mapping[str, Tensor]]) -> list[str]:
@@ -169,6 +182,7 @@ CHECKS: Mapping[str, Callable[[Path], list[str]]] = {
     "scheduler": _scheduler,
     "transformer": _transformer,
     "vae": _vae,
+    "separator": _separator,
     "text_encoder": _text_encoder,
     "tokenizer": _tokenizer,
     "processor": _processor,

@@ -42,8 +42,7 @@ class Profile:
     """What a checkpoint was trained for: usual settings, how many layers, a note on its limits.
 
     `reads_alpha` says whether it has seen pictures with alpha; others want them laid on a plain
-    backdrop. `ordered` says whether its layers come bottom first; of others only the lowest does,
-    and the picture has to tell the rest.
+    backdrop.
     """
 
     settings: Settings = Settings()
@@ -51,7 +50,6 @@ class Profile:
     most_layers: int = 16
     needs_text: bool = False
     reads_alpha: bool = True
-    ordered: bool = True
     note: str = ""
 
     def __post_init__(self) -> None:

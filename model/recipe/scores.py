@@ -35,7 +35,8 @@ class Scores:
     pixels that show a shadow, which tells a bad outline from a shadow kept. `visible` is the colour
     error of the things where they are seen, `hidden` that of the backdrop behind them (means over
     pixels and channels, of 1). `each` is the mean IoU of single things, `merges` the found layers
-    put together for it beyond one a thing, `apart` 1 if every product has a layer of its own.
+    put together for it beyond one a thing, `apart` 1 if every product has a layer of its own,
+    `spread` over how many layers a single thing is.
     """
 
     iou: float
@@ -46,6 +47,7 @@ class Scores:
     each: float
     merges: float
     apart: float
+    spread: float
 
 
 def score(truth: Parts, found: Parts, products: Sequence[int], shadow: Mask) -> Scores:
@@ -69,6 +71,7 @@ def score(truth: Parts, found: Parts, products: Sequence[int], shadow: Mask) -> 
         each=_mean(np.array(overlaps)),
         merges=float(sum(max(0, length - 1) for _, length in runs)),
         apart=_apart([overlaps[k] for k in products]),
+        spread=float(len(found.alphas)) if len(truth.alphas) == 1 else NOT_APPLICABLE,
     )
 
 

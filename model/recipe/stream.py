@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -75,3 +76,21 @@ def ahead(items: Iterator[T], count: int = 2) -> Iterator[T]:
         while True:
             waiting.append(pool.submit(next, items))
             yield waiting.popleft().result()
+
+
+def recall(batches: Iterator[T], most: int, uses: int) -> Iterator[T]:
+    """Yield each batch now, and older ones from memory in between: scenes cost more than steps.
+
+    Args:
+        batches: An endless stream.
+        most: How many batches are kept.
+        uses: How often a batch is seen, on average.
+    """
+    memory: list[T] = []
+    for batch in batches:
+        memory.append(batch)
+        if len(memory) > most:
+            memory.pop(random.randrange(most))  # noqa: S311 - not a secret
+        yield batch
+        for _ in range(uses - 1):
+            yield random.choice(memory)  # noqa: S311

@@ -20,6 +20,7 @@ MEASURES: Mapping[str, tuple[str, str]] = {
     "each": ("single things, soft IoU ↑", ".3f"),
     "merges": ("layers merged for that, a picture ↓", ".2f"),
     "apart": ("pictures with every product on its own layer ↑", ".0%"),
+    "spread": ("layers that a single product is in ↓", ".2f"),
 }
 """For each field of `Scores`, in the table's order, its label and its format."""
 

@@ -1,4 +1,4 @@
-"""Makes mini: first the RGBA-VAE, then the VLD-MMDiT, then the checkpoint folder.
+"""Makes mini: the RGBA-VAE, the VLD-MMDiT, the separator, then the checkpoint folder.
 
     python model/recipe/train.py --out runs/mini --vae-minutes 45 --minutes 150
 
@@ -13,8 +13,11 @@ from pathlib import Path
 
 import torch
 from stream import SIDE
+from train_separator import train_separator
 from train_transformer import train_transformer
 from train_vae import train_vae
+
+from layerctl_model.checkpoint import has_separator
 
 CARD = {
     "resolution": SIDE,
@@ -24,7 +27,6 @@ CARD = {
     "fewest_layers": 2,
     "most_layers": 6,
     "reads_alpha": True,
-    "ordered": False,
     "note": "mini is good for products on plain and softly lit backdrops",
 }
 
@@ -35,12 +37,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--vae-minutes", type=float, default=45)
     parser.add_argument("--minutes", type=float, default=150, help="of the transformer")
+    parser.add_argument("--separator-minutes", type=float, default=100)
     parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if not (chosen.out / "checkpoint" / "vae").exists():
         train_vae(chosen.out, chosen.vae_minutes, device, chosen.workers)
     train_transformer(chosen.out, chosen.minutes, device, chosen.workers)
+    if not has_separator(chosen.out / "checkpoint"):
+        train_separator(chosen.out, chosen.separator_minutes, device, chosen.workers)
     card = json.dumps(CARD, indent=2) + "\n"
     (chosen.out / "checkpoint" / "layerctl.json").write_text(card, encoding="utf-8")
     print(chosen.out / "checkpoint")

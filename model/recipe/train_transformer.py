@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import islice
@@ -14,7 +13,7 @@ from loss import Stacks, flow_loss
 from muon import Muon
 from probe import fit_probe, true_alphas
 from session import Average, Session
-from stream import ahead, stream
+from stream import ahead, recall, stream
 from torch import Tensor
 
 from layerctl_model.checkpoint import (
@@ -67,7 +66,7 @@ def train_transformer(folder: Path, minutes: float, device: torch.device, worker
     )
     session.resume()
     fresh = stream(BATCH, session.steps, workers)
-    batches = recall(ahead(encoded(vae, fresh, device)), MEMORY_SCENES // BATCH)
+    batches = recall(ahead(encoded(vae, fresh, device)), MEMORY_SCENES // BATCH, USES)
     probe = fit_probe([(one.latents, one.alphas) for one in islice(batches, PROBED)])
     for factor in session.run():
         muon.param_groups[0]["lr"] = MUON_RATE * factor
@@ -121,15 +120,3 @@ def encoded(vae: RGBAVae, batches: Iterator[Tensor], device: torch.device) -> It
             parts = [vae.encode(part).float() for part in pictures.split(ENCODED_AT_ONCE)]
         latents = vae.normalise(torch.cat(parts)).unflatten(0, frames.shape[:2])
         yield Stacks(latents, true_alphas(frames, vae.sizes.reduction).to(device, torch.float16))
-
-
-def recall(batches: Iterator[Stacks], most: int) -> Iterator[Stacks]:
-    """Yield each batch now, and older ones from memory in between: scenes cost more than steps."""
-    memory: list[Stacks] = []
-    for batch in batches:
-        memory.append(batch)
-        if len(memory) > most:
-            memory.pop(random.randrange(most))  # noqa: S311 - not a secret
-        yield batch
-        for _ in range(USES - 1):
-            yield random.choice(memory)  # noqa: S311

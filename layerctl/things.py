@@ -1,0 +1,162 @@
+"""The things that a picture shows, as a model tells them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from layerctl.compositing import Floats
+
+BACKGROUND, PRODUCT, TEXT = range(3)
+"""The kinds of what a pixel may show."""
+
+WRITTEN = 0.3, 0.7
+"""Shares of text, beside products, from which a pixel is text a little, and is nothing else."""
+
+DOUBT = 0.2
+"""Chance that a thing is there below which less and less of what was drawn of it is kept."""
+
+BARE, WORDS = 0.2, 0.1
+"""Shares of a shadow that fall on the background at least, and on letters at most."""
+
+GAP = 0.02
+"""Distance, as a share of the longest side, from which parts do not belong together."""
+
+PART = 0.1
+"""Share of the largest thing up to which another one that touches a thing is a part of it."""
+
+OWN = 0.012
+"""Share of the canvas from which a part by itself is a thing of its own."""
+
+LEAST = 0.15
+"""Share of its thing from which it is: smaller ones are trimmings."""
+
+SOLID = 0.5
+"""Alpha from which something is there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Things:
+    """The things that a picture shows, back to front; everything in [0, 1].
+
+    `shares` (K, h, w) say how much of what a pixel shows is whose and sum to 1. `whole` (K, h, w)
+    is where things are, hidden parts included. `kinds` (3, h, w) are the chances that a pixel
+    shows background, a product or text.
+    """
+
+    shares: Floats
+    whole: Floats
+    kinds: Floats
+
+    @property
+    def written(self) -> Floats:
+        """How much of what a pixel shows is text: (h, w)."""
+        share = self.kinds[TEXT] / np.maximum(self.kinds[PRODUCT] + self.kinds[TEXT], 1e-6)
+        little, all_ = WRITTEN
+        written: Floats = np.clip((share - little) / (all_ - little), 0, 1)
+        return written
+
+    def cover(self, layers: Sequence[Floats]) -> Floats:
+        """Return how much of each pixel things cover, of which a model drew these layers: (h, w).
+
+        As much as the layers do, but where the chances speak clearly for it or against it.
+        """
+        there = 1 - self.kinds[BACKGROUND]
+        drawn = 1 - np.prod([1 - layer[..., 3] for layer in layers], axis=0)
+        cover: Floats = np.maximum(drawn, 2 * there - 1) * np.clip(there / DOUBT, 0, 1)
+        return cover.astype(np.float32)
+
+    def bare(self, layer: Floats) -> bool:
+        """Whether enough of a layer (h, w, 4) lies on what is no thing for it to be a shadow."""
+        alpha = layer[..., 3]
+        background, _, text = (alpha * self.kinds).sum(axis=(1, 2)) / max(float(alpha.sum()), 1e-6)
+        return bool(background > BARE and text < WORDS)
+
+    def showing(self, products: Floats, least: float) -> Things:
+        """Return those that show at least so much, as a share of the canvas, of (h, w) products.
+
+        What the others show goes to the nearest in kind; all of it to one thing if none is left.
+        """
+        kept = [k for k, share in enumerate(self.shares) if (share * products).mean() >= least]
+        if not kept and products.mean() >= least:
+            return replace(self, shares=np.ones_like(products)[None], whole=products[None])
+        shares = self.shares[kept]
+        shares = shares / np.maximum(shares.sum(axis=0), 1e-6)
+        return replace(self, shares=shares, whole=self.whole[kept])
+
+    def parted(self) -> Things:
+        """Return them with what stands clear of the rest of its thing as a thing of its own."""
+        shown = self.shares * self.kinds[PRODUCT]
+        shares, whole = [], []
+        for k, mask in enumerate(shown):
+            # What is seen on both sides of something in front of it may be one thing behind that.
+            for where in _regions(mask, shown[k + 1 :].sum(axis=0)):
+                shares.append(self.shares[k] * where)
+                whole.append(self.whole[k] * where)
+        return replace(self, shares=np.stack(shares), whole=np.stack(whole)) if shares else self
+
+    def trimmed(self) -> Things:
+        """Return them with what is small beside a large thing, and touches it, as part of that."""
+        things = self
+        while len(things.shares) > 1:
+            shown = things.shares * things.kinds[PRODUCT]
+            sizes = shown.sum(axis=(1, 2))
+            small = int(sizes.argmin())
+            away = [_distance(one, shown[small]) for one in shown]
+            away[small] = np.inf
+            near = int(np.argmin(away))
+            if sizes[small] > PART * sizes.max() or away[near] > GAP * max(shown.shape[1:]):
+                break
+            things = things._joined(small, near)
+        return things
+
+    def merged(self, most: int) -> Things:
+        """Return at most so many: of neighbours in depth, the nearest become one."""
+        things = self
+        while len(things.shares) > most:
+            shown = things.shares * things.kinds[PRODUCT]
+            lower = min(range(len(shown) - 1), key=lambda k: _distance(shown[k], shown[k + 1]))
+            things = things._joined(lower, lower + 1)
+        return things
+
+    def _joined(self, one: int, other: int) -> Things:
+        """Return them with one as a part of another, in the other's place."""
+        shares, whole = self.shares.copy(), self.whole.copy()
+        shares[other] += shares[one]
+        whole[other] = np.maximum(whole[other], whole[one])
+        return replace(self, shares=np.delete(shares, one, 0), whole=np.delete(whole, one, 0))
+
+
+def _regions(mask: Floats, before: Floats) -> list[Floats]:
+    """Return where (h, w) each of the parts of a mask is nearest that stand clear of the others.
+
+    From left to right; parts that something in front connects are one.
+    """
+    reach = 2 * round(GAP * max(mask.shape) / 2) + 1
+    there = (mask > SOLID) | (before > SOLID)
+    near = cv2.dilate(there.astype(np.uint8), np.ones((reach, reach), np.uint8))
+    count, labels = cv2.connectedComponents(near)
+    labels[mask <= SOLID] = 0
+    sizes = np.bincount(labels.ravel(), minlength=count)
+    least = max(OWN * mask.size, LEAST * sizes[1:].sum())
+    large = [label for label in range(1, count) if sizes[label] >= least]
+    if len(large) < 2:
+        return [np.ones_like(mask)]
+    large.sort(key=lambda label: float(np.nonzero(labels == label)[1].mean()))
+    away = [
+        cv2.distanceTransform((labels != label).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+        for label in large
+    ]
+    nearest = np.argmin(away, axis=0)
+    return [(nearest == place).astype(np.float32) for place in range(len(large))]
+
+
+def _distance(one: Floats, other: Floats) -> float:
+    """Return how far, in pixels, the nearest parts of two masks are from each other."""
+    if min(one.max(), other.max()) < SOLID:
+        return 0.0
+    away = cv2.distanceTransform((one < SOLID).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    return float(away[other >= SOLID].min())

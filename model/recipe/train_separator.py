@@ -1,0 +1,191 @@
+"""Trains the separator to tell the products of a scene from each other."""
+
+from __future__ import annotations
+
+import random
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from loss import soft_iou
+from masks import Masks, draw_masks, mask_stream
+from muon import Muon
+from session import Average, Session
+from stream import SIDE, recall
+from torch import Tensor
+
+from layerctl_model.checkpoint import save_separator
+from layerctl_model.separator import Fields, Separator, SeparatorSizes, answers
+
+BATCH = 16
+MEMORY_BATCHES = 250
+USES = 3
+SMALL_SIDE, FULL_SIZE_FROM = 192, 0.6
+"""Side of pictures while training is young, when much is still to be learned from small ones."""
+
+MUON_RATE = 0.0015
+ADAM_RATE = 5e-4
+POINTS = 32
+"""Pixels of each picture that are asked where their thing is."""
+
+SURE = 0.6
+"""Share of a pixel that one product must show to be asked."""
+
+BEHIND = 0.3
+"""How much a pixel of the background counts beside one of a thing: most are easy."""
+
+TOUCH = 0.001
+"""Share of the picture in which two products overlap if one of them hides the other."""
+
+ORDER_WEIGHT = 0.5
+"""How much it counts which of two things is in front, beside where they are."""
+
+SEED, SCENES = 20_512_15604, 48
+
+
+def train_separator(folder: Path, minutes: float, device: torch.device, workers: int) -> None:
+    """Train for so many minutes in all, then write the checkpoint's `separator` folder."""
+    separator = Separator(SeparatorSizes()).to(device, memory_format=torch.channels_last)
+    initialise(separator)
+    muon, adam = optimizers(separator)
+    average = Average(separator)
+    test = draw_masks(np.random.default_rng(SEED), SCENES, SIDE, SIDE)
+
+    def examine() -> dict[str, float]:
+        steady = deepcopy(separator).eval()
+        average.copy_to(steady)
+        return score_fields(steady, moved(test, device))
+
+    session = Session(
+        folder / "train-separator",
+        minutes * 60,
+        {"separator": separator, "muon": muon, "adam": adam, "average": average},
+        examine,
+    )
+    session.resume()
+    small, full = (
+        recall(mask_stream(BATCH, session.steps, workers, side), MEMORY_BATCHES, USES)
+        for side in (SMALL_SIDE, SIDE)
+    )
+    for factor in session.run():
+        muon.param_groups[0]["lr"] = MUON_RATE * factor
+        adam.param_groups[0]["lr"] = ADAM_RATE * factor
+        young = session.elapsed < FULL_SIZE_FROM * session.budget
+        scenes = moved(next(small if young else full), device)
+        scenes = scenes.mirrored() if random.random() < 0.5 else scenes  # noqa: S311
+        with torch.autocast(device.type, torch.bfloat16):
+            fields = separator(scenes.pictures)
+        loss = separator_loss(fields, scenes)
+        if not session.sound(loss):
+            continue
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(separator.parameters(), 1.0)
+        for optimizer in (muon, adam):
+            optimizer.step()
+            optimizer.zero_grad()
+        average.update(separator, session.steps)
+    average.copy_to(separator)
+    save_separator(separator.bfloat16(), folder / "checkpoint")
+
+
+def optimizers(separator: Separator) -> tuple[Muon, torch.optim.AdamW]:
+    """Return Muon for the kernels, and AdamW for everything else."""
+    kernels = [p for p in separator.parameters() if p.ndim == 4]
+    others = [p for p in separator.parameters() if p.ndim != 4]
+    return Muon(kernels, MUON_RATE), torch.optim.AdamW(others, ADAM_RATE, betas=(0.9, 0.98))
+
+
+@torch.no_grad()
+def initialise(separator: Separator) -> None:
+    """Fill the network so that signals keep their size."""
+    for module in separator.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+            torch.nn.init.zeros_(module.bias)
+
+
+def moved(scenes: Masks, device: torch.device) -> Masks:
+    """Return a batch on a device, in single precision."""
+    pictures = scenes.pictures.to(device, memory_format=torch.channels_last)
+    return Masks(
+        pictures, *(x.to(device).float() for x in (scenes.kinds, scenes.seen, scenes.whole))
+    )
+
+
+def separator_loss(fields: Fields, scenes: Masks) -> Tensor:
+    """Return the error in what pixels show, where their things are, and what is in front."""
+    kinds = -(scenes.kinds * fields.kinds.float().log_softmax(dim=1)).sum(dim=1).mean()
+    points, owners, there = draw_points(scenes.seen)
+    queries = at(fields.queries.float(), points)
+    weights = BEHIND + (1 - BEHIND) * (1 - scenes.kinds[:, :1])
+    batch = torch.arange(len(owners), device=owners.device)[:, None]
+    masks = kinds.new_zeros(owners.shape)
+    for keys, truth in ((fields.seen, scenes.seen), (fields.whole, scenes.whole)):
+        masks = masks + mask_loss(answers(queries, keys.float()), truth[batch, owners], weights)
+    order = order_loss(at(fields.nearness.float(), points)[..., 0], owners, scenes.whole, there)
+    return kinds + (masks * there).sum() / there.sum().clamp_min(1) + ORDER_WEIGHT * order
+
+
+def draw_points(seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return pixels (B, P) of random products, whose they are (B, P), and which there are (B, P).
+
+    Every product is asked as often as any other, whatever its size.
+    """
+    sure = (seen.flatten(2) > SURE).float()
+    share = (sure / sure.sum(dim=2, keepdim=True).clamp_min(1)).sum(dim=1)
+    points = (share + 1e-9).multinomial(POINTS, replacement=True)
+    shown = seen.flatten(2).gather(2, points[:, None].expand(-1, seen.shape[1], -1))
+    return points, shown.argmax(dim=1), shown.amax(dim=1) > SURE
+
+
+def at(field: Tensor, points: Tensor) -> Tensor:
+    """Return what a field (B, C, h, w) says at points (B, P): (B, P, C)."""
+    flat = field.flatten(2)
+    return flat.gather(2, points[:, None].expand(-1, flat.shape[1], -1)).mT
+
+
+def mask_loss(logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted cross-entropy and 1 - Dice of masks (B, P, h, w): (B, P)."""
+    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    entropy = (weights * entropy).mean(dim=(2, 3)) / weights.mean(dim=(2, 3))
+    found = logits.sigmoid()
+    both, either = (found * target).sum(dim=(2, 3)), (found + target).sum(dim=(2, 3))
+    return entropy + 1 - (2 * both + 1) / (either + 1)
+
+
+def order_loss(nearness: Tensor, owners: Tensor, whole: Tensor, there: Tensor) -> Tensor:
+    """Return the cross-entropy of which of two points (B, P) is on the upper of two things.
+
+    Only of things that overlap: of others nobody can tell.
+    """
+    flat = whole.flatten(2)
+    overlap = flat @ flat.mT / flat.shape[2] > TOUCH
+    batch = torch.arange(len(whole), device=whole.device)[:, None, None]
+    first, second = owners[:, :, None], owners[:, None, :]
+    asked = overlap[batch, first, second] & (first != second)
+    asked &= there[:, :, None] & there[:, None, :]
+    apart = nearness[:, :, None] - nearness[:, None, :]
+    entropy = F.binary_cross_entropy_with_logits(apart, (first > second).float(), reduction="none")
+    return (entropy * asked).sum() / asked.sum().clamp_min(1)
+
+
+@torch.inference_mode()
+def score_fields(separator: Separator, scenes: Masks) -> dict[str, float]:
+    """Return the mean IoU of the masks of random pixels: of all scenes, and of the crowded ones."""
+    torch.manual_seed(SEED)
+    fields = separator(scenes.pictures)
+    points, owners, there = draw_points(scenes.seen)
+    scores = {}
+    crowded = (scenes.seen.amax(dim=(2, 3)) > SURE).sum(dim=1) > 1
+    batch = torch.arange(len(owners), device=owners.device)[:, None]
+    for name, keys, truth in (
+        ("seen", fields.seen, scenes.seen),
+        ("whole", fields.whole, scenes.whole),
+    ):
+        masks = answers(at(fields.queries, points), keys).sigmoid()
+        overlap = soft_iou(masks.flatten(2), truth[batch, owners].flatten(2))
+        scores[name] = overlap[there].mean().item()
+        scores[f"{name}_apart"] = overlap[there & crowded[:, None]].mean().item()
+    return scores

@@ -1,0 +1,197 @@
+"""The separator: its files, its fields, and the things that are read off them."""
+
+import json
+import random
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from layerctl_model import CheckpointError, load
+from layerctl_model.checkpoint import has_separator, load_separator, save_separator
+from layerctl_model.folder import WEIGHTS
+from layerctl_model.inventory import faults
+from layerctl_model.plans import possible
+from layerctl_model.separator import (
+    KINDS,
+    REDUCTION,
+    Fields,
+    Separator,
+    SeparatorSizes,
+    answers,
+    look,
+)
+from layerctl_model.settings import Settings
+from layerctl_model.things import back_to_front, find_things
+from tests.model.defects import DEFECTS
+from tests.model.tiny import sharded_checkpoint
+
+IN_ONE_FILE = [defect for defect in DEFECTS if "index" not in defect.__name__]
+SMALL = SeparatorSizes(widths=(8, 12, 16), num_res_blocks=1, num_attentions=1, key_dim=4)
+
+
+def small_separator(seed=0):
+    torch.manual_seed(seed)
+    return Separator(SMALL).eval().requires_grad_(requires_grad=False)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (32, 96)])
+def test_there_is_a_field_entry_for_every_fourth_pixel(size):
+    fields = small_separator()(torch.rand(2, 4, *size))
+    for field in vars(fields).values():
+        assert field.shape[2:] == tuple(side // REDUCTION for side in size)
+    assert fields.kinds.shape[1] == len(KINDS)
+    assert fields.queries.shape[1] == fields.seen.shape[1] == fields.whole.shape[1] == 4
+
+
+def test_a_separator_comes_back_from_its_files_as_it_was(tmp_path):
+    separator = small_separator()
+    assert not has_separator(tmp_path)
+    save_separator(separator, tmp_path)
+    assert has_separator(tmp_path)
+    again, picture = load_separator(tmp_path), torch.rand(1, 4, 64, 64)
+    assert again.sizes == SMALL
+    for one, other in zip(
+        vars(separator(picture)).values(), vars(again(picture)).values(), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_a_separator_of_other_sizes_is_refused(tmp_path):
+    save_separator(small_separator(), tmp_path)
+    config = tmp_path / "separator" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"key_dim": 5}))
+    with pytest.raises(CheckpointError, match="separator"):
+        load_separator(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"num_res_blocks": 0}, {"num_attentions": 10**9}, {"widths": "wide"}]
+)
+def test_what_a_config_cannot_mean_is_refused(tmp_path, change):
+    save_separator(small_separator(), tmp_path)
+    config = tmp_path / "separator" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | change))
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        load_separator(tmp_path)
+
+
+def test_a_missing_tensor_is_named(tmp_path):
+    save_separator(small_separator(), tmp_path)
+    path = tmp_path / "separator" / WEIGHTS
+    save_file({k: v for k, v in load_file(path).items() if k != "conv_in.bias"}, path)
+    with pytest.raises(CheckpointError, match=r"conv_in\.bias"):
+        load_separator(tmp_path)
+
+
+def fields_of(labels, order):
+    """Fields of a network that is sure of every pixel: `labels` (h, w), 0 is the background."""
+    labels = torch.tensor(labels)
+    keys = torch.stack([(labels == thing).float() for thing in range(1, len(order) + 1)])[None]
+    kinds = torch.stack([labels == 0, labels > 0, torch.zeros_like(labels)])[None].float()
+    nearness = torch.zeros(labels.shape)
+    for place, thing in enumerate(order):
+        nearness[labels == thing] = float(place)
+    sure = 2 * keys - 1
+    return Fields(20 * kinds, 20 * keys, sure, sure, nearness[None, None])
+
+
+HALVES = [[0] * 12, *[[0, *[1] * 5, *[2] * 5, 0]] * 10, [0] * 12]
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_pixels_that_agree_are_one_thing_and_the_nearer_one_comes_last(order):
+    things = find_things(fields_of(HALVES, order), (48, 48))
+    assert things.shares.shape == (2, 48, 48)
+    first = slice(8, 20) if order == (1, 2) else slice(28, 40)
+    assert things.shares[0, 8:40, first].min() > 0.9
+    assert things.whole[0, 8:40, first].min() > 0.5
+    torch.testing.assert_close(things.shares.sum(dim=0), torch.ones(48, 48))
+
+
+def test_what_goes_on_behind_another_thing_is_below_it_though_it_seems_nearer():
+    back, front = torch.zeros(2, 16, 16)
+    back[2:10, 2:10] = front[6:14, 6:14] = 1
+    whole, seen = torch.stack([front, back]), torch.stack([front, back * (1 - front)])
+    assert back_to_front(torch.tensor([0.0, 1.0]), seen, whole) == [1, 0]
+    apart = torch.stack([front * (1 - back), back * (1 - front)])
+    assert back_to_front(torch.tensor([0.0, 1.0]), apart, apart) == [0, 1]
+    assert back_to_front(torch.zeros(0), seen[:0], whole[:0]) == []
+
+
+def test_kinds_are_chances_at_the_size_of_the_picture():
+    kinds = find_things(fields_of(HALVES, (1, 2)), (48, 48)).kinds
+    torch.testing.assert_close(kinds.sum(dim=0), torch.ones(48, 48))
+    assert kinds[1, 24, 24] > 0.9
+    assert kinds[0, 1, 1] > 0.9
+
+
+def test_where_nothing_is_there_are_no_things():
+    things = find_things(fields_of([[0] * 12] * 12, (1,)), (48, 48))
+    assert things.shares.shape == things.whole.shape == (0, 48, 48)
+
+
+def test_specks_are_no_things():
+    labels = [row.copy() for row in [[0] * 32] * 32]
+    labels[3][3] = 2
+    for row in labels[10:20]:
+        row[10:20] = [1] * 10
+    assert len(find_things(fields_of(labels, (1, 2)), (128, 128)).shares) == 1
+
+
+def test_many_pixels_are_asked_only_in_part():
+    labels = [[1] * 40 + [2] * 40] * 80
+    assert len(find_things(fields_of(labels, (1, 2)), (320, 320)).shares) == 2
+
+
+def test_an_answer_is_the_product_of_query_and_key():
+    keys = torch.randn(1, 4, 3, 5)
+    logits = answers(keys[:, :, 1, 2][:, None], keys)
+    assert logits.shape == (1, 1, 3, 5)
+    torch.testing.assert_close(logits[0, 0, 1, 2], keys[0, :, 1, 2].square().sum() / 2)
+
+
+def test_two_looks_answer_with_the_mean_of_both():
+    separator, picture = small_separator(), torch.rand(1, 4, 64, 96)
+    one, other = separator(picture), separator(picture.flip(-1)).mirrored()
+    both = look(separator, picture)
+    for keys in ("seen", "whole"):
+        means = [
+            answers(fields.queries.flatten(2).mT, getattr(fields, keys)) for fields in (one, other)
+        ]
+        found = answers(both.queries.flatten(2).mT, getattr(both, keys))
+        torch.testing.assert_close(found, sum(means) / 2, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(both.kinds, (one.kinds + other.kinds) / 2)
+
+
+def test_a_mirror_image_is_seen_as_the_mirror_of_what_is_seen():
+    separator, picture = small_separator(), torch.rand(1, 4, 64, 96)
+    plain, mirrored = look(separator, picture), look(separator, picture.flip(-1)).mirrored()
+    torch.testing.assert_close(plain.kinds, mirrored.kinds)
+    torch.testing.assert_close(plain.nearness, mirrored.nearness)
+
+
+@pytest.mark.parametrize("planned", [False, True])
+def test_a_checkpoint_with_a_separator_tells_the_things_in_a_picture_apart(tmp_path, planned):
+    sharded_checkpoint(tmp_path, seed=2)
+    plan = possible(tmp_path, Settings(resolution=64), dtype=torch.float32)[0] if planned else None
+    assert load(tmp_path, plan=plan).find_things(torch.rand(4, 64, 96)) is None
+    save_separator(small_separator(), tmp_path)
+    things = load(tmp_path, plan=plan).find_things(torch.rand(4, 64, 96))
+    assert things.kinds.shape == (3, 64, 96)
+    assert things.shares.shape == things.whole.shape
+    assert things.kinds.dtype == torch.float32
+
+
+@pytest.mark.parametrize("defect", IN_ONE_FILE, ids=lambda defect: defect.__name__)
+def test_stock_is_taken_of_a_separator_too(tmp_path, defect):
+    sharded_checkpoint(tmp_path, seed=2)
+    save_separator(small_separator(), tmp_path)
+    assert faults(tmp_path) == []
+    rng = random.Random(defect.__name__)  # noqa: S311 - no secret
+    spoilt = defect(rng, tmp_path, "separator")
+    found = faults(tmp_path)
+    assert found
+    assert all(str(tmp_path / "separator") in told and spoilt.name in told for told in found)
+    with pytest.raises(CheckpointError):
+        load_separator(tmp_path)

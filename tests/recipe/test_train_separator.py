@@ -1,0 +1,104 @@
+"""What the separator is told of its mistakes."""
+
+import numpy as np
+import torch
+from masks import Masks, draw_masks
+from train_separator import (
+    at,
+    draw_points,
+    initialise,
+    mask_loss,
+    order_loss,
+    score_fields,
+    separator_loss,
+)
+
+from layerctl_model.separator import Fields, Separator, SeparatorSizes
+
+SMALL = SeparatorSizes(widths=(8, 12, 16), num_res_blocks=1, num_attentions=1, key_dim=8)
+
+
+def scenes():
+    """Two products that overlap, the second in front, on 16 x 16 masks."""
+    whole = torch.zeros(1, 4, 16, 16)
+    whole[0, 0, 2:10, 2:10] = whole[0, 1, 6:14, 6:14] = 1
+    seen = whole.clone()
+    seen[0, 0] *= 1 - seen[0, 1]
+    product = seen.sum(dim=1)
+    kinds = torch.stack([1 - product, product, torch.zeros_like(product)], dim=1)
+    return Masks(torch.zeros(1, 4, 64, 64), kinds, seen, whole)
+
+
+def told(masks, order=1.0):
+    """Fields that say what is true, the nearness times `order`."""
+    keys = 40 * (2 * masks.whole - 1)
+    seen = 40 * (2 * masks.seen - 1)
+    # A query is one-hot, so it reads one key; the answers are scaled by the root of their length.
+    nearness = order * 10 * masks.seen[:, 1:2]
+    return Fields(20 * masks.kinds, masks.seen, seen, keys, nearness)
+
+
+def test_the_truth_costs_nearly_nothing_and_the_wrong_order_a_lot():
+    torch.manual_seed(0)
+    masks = scenes()
+    right = separator_loss(told(masks), masks).item()
+    torch.manual_seed(0)
+    assert right < 0.02
+    assert separator_loss(told(masks, order=-1), masks) > right + 1
+
+
+def test_every_product_is_asked_as_often_as_any_other():
+    torch.manual_seed(0)
+    masks = scenes()
+    masks.seen[0, 0] *= torch.arange(16) < 3
+    owners = torch.cat([draw_points(masks.seen)[1] for _ in range(50)])
+    assert 0.4 < (owners == 0).float().mean() < 0.6
+
+
+def test_where_no_product_is_nobody_is_asked():
+    _, _, there = draw_points(torch.zeros(2, 4, 16, 16))
+    assert not there.any()
+    empty = scenes()
+    empty.seen.zero_()
+    empty.whole.zero_()
+    assert separator_loss(told(scenes()), empty).isfinite()
+
+
+def test_order_counts_only_between_things_that_overlap():
+    masks = scenes()
+    _, owners, there = draw_points(masks.seen)
+    nearness = torch.randn(owners.shape)
+    assert order_loss(nearness, owners, masks.whole, there) > 0
+    apart = masks.whole.clone()
+    apart[0, 1, :10, :10] = 0
+    assert order_loss(nearness, owners, apart, there) == 0
+
+
+def test_a_mask_that_is_right_costs_less_than_its_opposite():
+    target = scenes().whole[:, :1]
+    weights = torch.ones_like(target)
+    assert mask_loss(20 * target - 10, target, weights) < 0.01
+    assert mask_loss(10 - 20 * target, target, weights) > 2
+
+
+def test_a_field_is_read_at_points():
+    field = torch.arange(12.0).view(1, 2, 2, 3)
+    assert at(field, torch.tensor([[5, 0]])).tolist() == [[[5, 11], [0, 6]]]
+
+
+def test_a_small_network_learns_scenes_by_heart():
+    torch.manual_seed(0)
+    masks = draw_masks(np.random.default_rng(5), 2, 64, 64)
+    masks = Masks(
+        *(getattr(masks, name).float() for name in ("pictures", "kinds", "seen", "whole"))
+    )
+    separator = Separator(SMALL)
+    initialise(separator)
+    adam = torch.optim.Adam(separator.parameters(), 3e-3)
+    before = separator_loss(separator(masks.pictures), masks).item()
+    for _ in range(60):
+        adam.zero_grad()
+        separator_loss(separator(masks.pictures), masks).backward()
+        adam.step()
+    assert separator_loss(separator(masks.pictures), masks).item() < 0.6 * before
+    assert set(score_fields(separator, masks)) == {"seen", "seen_apart", "whole", "whole_apart"}
