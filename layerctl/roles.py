@@ -13,13 +13,16 @@ from layerctl.coverage import complete
 from layerctl.document import Document, Layer, Quality, Role, trimmed
 from layerctl.instances import cleared, deal, united
 from layerctl.lift import Guess
-from layerctl.things import Things
+from layerctl.things import BACKGROUND, Things
 
 SHADOW_LIGHT = 0.2
 """Brightest mean colour, in [0, 1], of something that only takes light away."""
 
 SHADOW_DENSITY = 0.8
 """Alpha that a shadow's pixels stay below on average: what is denser is a dark product."""
+
+SHADE = 0.04
+"""Share of the light that a shadow takes at least, where it is darkest."""
 
 THIN = 0.03
 """Width of strokes, as a share of the longest side, up to which a layer counts as thin."""
@@ -91,8 +94,13 @@ def _dealt(
     layers: Floats, picture: Floats, things: Things, least: float
 ) -> tuple[list[Floats], list[Role]]:
     """Return the background, the shadows on it, and what else was drawn as one layer a thing."""
-    shadows = [layer for layer in layers[1:] if _takes_light(layer) and things.bare(layer)]
-    drawn = [layer for layer in layers[1:] if not _takes_light(layer) or not things.bare(layer)]
+    dark = [_takes_light(layer) and things.bare(layer) for layer in layers[1:]]
+    drawn = [layer for layer, shadow in zip(layers[1:], dark, strict=True) if not shadow]
+    shadows = [
+        layer
+        for layer, shadow in zip(layers[1:], dark, strict=True)
+        if shadow and _falls(layer, layers[0], picture, things.kinds[BACKGROUND])
+    ]
     room = len(layers) - 1 - len(shadows)
     dealt, roles = deal(drawn, picture, things, least, room)
     below: list[Role] = ["background"]
@@ -113,6 +121,15 @@ def _takes_light(layer: Floats) -> bool:
     light = (layer[..., :3].mean(axis=-1) * alpha).sum() / total
     density = np.square(alpha).sum() / total
     return bool(light < SHADOW_LIGHT and density < SHADOW_DENSITY)
+
+
+def _falls(shadow: Floats, background: Floats, picture: Floats, bare: Floats) -> bool:
+    """Whether a picture is darker than its background where a shadow should fall and nothing is."""
+    weight = shadow[..., 3] * bare
+    where = weight > weight.max() / 3
+    light = np.maximum(background[..., :3].mean(axis=-1), 1e-3)
+    darker = 1 - picture[..., :3].mean(axis=-1) / light
+    return bool(np.percentile(darker[where], 80) > SHADE) if where.any() else False
 
 
 def _thin(alpha: Floats) -> bool:

@@ -142,6 +142,21 @@ def test_layers_of_any_order_are_dealt_out_to_the_things_that_are_seen():
             np.testing.assert_allclose(found[..., 3], true[..., 3], atol=0.05)
 
 
+def test_a_shadow_that_the_picture_does_not_show_takes_no_room():
+    whole = np.stack([disc(10, column=20), disc(10, column=44)]).astype(np.float32)
+    product = whole.sum(axis=0)
+    left = np.repeat((np.arange(64) < 32)[None], 64, axis=0).astype(np.float32)
+    kinds = np.stack([1 - product, product, np.zeros_like(product)])
+    things = Things(np.stack([left, 1 - left]), whole, kinds)
+    both = layer((0.8, 0.2, 0.1), product)
+    bare = layer(product[..., None] * both[..., :3] + (1 - product)[..., None] * 0.8, 1.0)
+    dim = SHADOW[..., 3:] * (1 - product)[..., None]
+    shaded = layer(bare[..., :3] * (1 - dim), 1.0)
+    given = np.stack([BACKDROP, SHADOW, both]).astype(np.float32)
+    assert read_guess(given, bare, 0.002, things).roles == ("background", "product", "product")
+    assert read_guess(given, shaded, 0.002, things).roles == ("background", "shadow", "product")
+
+
 def test_what_is_dark_and_faint_on_a_thing_is_no_shadow():
     veil = layer(0.0, 0.5 * disc(15))
     product = disc(15).astype(np.float32)
