@@ -179,23 +179,31 @@ class Network:
             layers = self._decomposer.decompose(
                 _tensor(picture), settings, self._text(positive), self._text(negative)
             )
-        if not layers.isfinite().all():
-            raise EnvironmentFault(
-                f"{self._folder} makes layers of numbers that are not finite: a weight in it, or "
-                "in a LoRA, is damaged; fetch it again"
-            )
+        self._require_finite(layers)
         return np.ascontiguousarray(layers.permute(0, 2, 3, 1).numpy())
 
     def find_things(self, picture: Pixels) -> Things | None:
         """Return what is to be seen in a picture, (h, w, 4) straight RGBA at its bucket's size.
 
         Nothing from models whose layers are the things, in their order.
+
+        Raises:
+            EnvironmentFault: What comes out are no numbers.
+            OutOfMemory: The plan needs more than there is.
         """
         with _faults_told():
             found = self._decomposer.find_things(_tensor(picture))
         if found is None:
             return None
+        self._require_finite(found.shares, found.whole, found.kinds)
         return Things(found.shares.numpy(), found.whole.numpy(), found.kinds.numpy())
+
+    def _require_finite(self, *made: Tensor) -> None:
+        if not all(tensor.isfinite().all() for tensor in made):
+            raise EnvironmentFault(
+                f"{self._folder} makes layers of numbers that are not finite: a weight in it, or "
+                "in a LoRA, is damaged; fetch it again"
+            )
 
     def _text(self, embedding: Embedding | None) -> Text | None:
         if embedding is None:

@@ -317,10 +317,13 @@ def test_a_damaged_checkpoint_is_one_sentence(checkpoint):
     assert isinstance(fault, EnvironmentFault)
 
 
-def test_weights_that_are_no_numbers_make_no_document(photo, checkpoint):
-    weights = checkpoint / "transformer" / "diffusion_pytorch_model.safetensors"
+@pytest.mark.parametrize(
+    ("part", "name"), [("transformer", "proj_out.bias"), ("separator", "conv_out.bias")]
+)
+def test_weights_that_are_no_numbers_make_no_document(photo, checkpoint, part, name):
+    weights = checkpoint / part / "diffusion_pytorch_model.safetensors"
     tensors = load_file(weights)
-    tensors["proj_out.bias"][3] = float("nan")
+    tensors[name][0] = float("nan")
     save_file(tensors, weights)
     chosen = preset(model__name=str(checkpoint), model__device="cpu", decompose__steps=1)
     with pytest.raises(EnvironmentFault, match="copy makes layers of numbers that are not finite"):
