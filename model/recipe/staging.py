@@ -13,6 +13,7 @@ import lathe
 import numpy as np
 import softgoods
 import solids
+import stock
 from backdrops import Backdrop
 from finishes import hang_tag
 from numpy.typing import NDArray
@@ -44,6 +45,9 @@ MAKERS: tuple[tuple[Maker, float], ...] = (
     (goods.headphones, 1.2), (goods.cabinet, 1.2), (softgoods.sofa, 1), (glyph_or_solid, 12),
     (solids.solid, 18),
 )  # fmt: skip
+
+IN_STOCK = 60.0
+"""Weight of things cut out of pictures, where there are any, beside `MAKERS`."""
 
 OBJECT_COUNTS = (0.03, 0.42, 0.27, 0.2, 0.08)
 """How often a scene has no, one, two, three or four objects."""
@@ -188,9 +192,14 @@ def showing(field: Floats, objects: tuple[Placed, ...]) -> float:
     return float(field.mean())
 
 
+def makers_here() -> tuple[tuple[Maker, float], ...]:
+    """Return what draws objects on this machine, and how often."""
+    return (*MAKERS, (stock.cut_out, IN_STOCK)) if stock.stock() else MAKERS
+
+
 def draw_object(rng: np.random.Generator, extent: float, light: Light) -> Sprite:
     """Return a random object on a patch half as large again as it will be in the frame."""
-    makers, weights = zip(*MAKERS, strict=True)
+    makers, weights = zip(*makers_here(), strict=True)
     make: Maker = makers[rng.choice(len(makers), p=np.array(weights) / sum(weights))]
     sprite = Sprite.blank(int(np.clip(round(1.5 * extent), 32, 1600)), light)
     make(rng, sprite)
