@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from layerctl_model.separator import KINDS, Fields, answers
@@ -18,10 +20,7 @@ SURE = 0.5
 ASKED = 1024
 """How many pixels are asked at most."""
 
-AGREE = 0.5
-"""How sure two pixels have to be of each other to be part of one thing."""
-
-JOIN = 0.35
+JOIN = 0.4
 """How sure the pixels of two groups have to be of each other on average to be one thing."""
 
 TOUCH = 0.002
@@ -52,7 +51,13 @@ class Things:
 
 
 def find_things(fields: Fields, size: tuple[int, int]) -> Things:
-    """Return the things that fields (1, C, h, w) tell of, for a picture of (height, width)."""
+    """Return the things that fields (1, C, h, w) tell of, for a picture of (height, width).
+
+    Fields that are not finite tell of none, and their kinds are no numbers either.
+    """
+    if not all(field.isfinite().all() for field in vars(fields).values()):
+        none = torch.full((len(KINDS), *size), torch.nan)
+        return Things(none[:0], none[:0], none)
     kinds = fields.kinds.softmax(dim=1)
     asked = (kinds[0, PRODUCT].flatten() > SURE).nonzero()[:, 0]
     stride = 1 + len(asked) // ASKED
@@ -96,41 +101,42 @@ def back_to_front(nearness: Tensor, seen: Tensor, whole: Tensor) -> list[int]:
 def _groups(queries: Tensor, keys: Tensor) -> list[Tensor]:
     """Return which pixels, by number, are part of one thing each.
 
-    The pixel on which most agree speaks first; those that belong to its thing are not asked again.
-    Groups that agree with each other on average are one.
+    The groups that agree most become one until none agree by more than `JOIN`, each pixel being a
+    group at first: average linkage. Chains of nearest neighbours find the same groups in far
+    fewer steps (Murtagh, The Computer Journal 26(4), 1983).
 
     Args:
         queries: (P, D), what the pixels ask.
         keys: (D, P), what they answer.
     """
     chances = answers(queries[None], keys[None, :, None])[0, :, 0].sigmoid()
-    mutual = (chances * chances.T).sqrt()
-    left = torch.ones(len(queries), dtype=torch.bool)
-    groups: list[Tensor] = []
-    while left.any():
-        first = int(((mutual * left).sum(dim=1) * left).argmax())
-        agreed = (mutual[first] > AGREE) & left
-        agreed[first] = True
-        mean = queries[agreed].mean(dim=0)[None, None]
-        agreed |= (answers(mean, keys[None, :, None])[0, 0, 0] > 0) & left
-        left &= ~agreed
-        groups.append(agreed)
-    return [group.nonzero()[:, 0] for group in _joined(groups, mutual)]
-
-
-def _joined(groups: list[Tensor], mutual: Tensor) -> list[Tensor]:
-    """Return groups, masks of pixels (P,), of which no two agree by more than `JOIN`."""
-    while len(groups) > 1:
-        members = torch.stack(groups).float()
-        sizes = members.sum(dim=1)
-        agreement = (members @ mutual @ members.T) / (sizes[:, None] * sizes)
-        agreement.fill_diagonal_(0)
-        one, other = divmod(int(agreement.argmax()), len(groups))
-        if agreement[one, other] <= JOIN:
-            break
-        both = groups[one] | groups[other]
-        groups = [group for k, group in enumerate(groups) if k not in (one, other)] + [both]
+    agreement = (chances * chances.T).sqrt().numpy()
+    np.fill_diagonal(agreement, 0)
+    members = {pixel: [pixel] for pixel in range(len(agreement))}
+    groups, chain = [], list[int]()
+    while members:
+        chain = chain or [next(iter(members))]
+        last = chain[-1]
+        nearest = int(agreement[last].argmax())
+        if agreement[last, nearest] <= JOIN:
+            groups.append(torch.tensor(members.pop(chain.pop())))
+        elif len(chain) > 1 and agreement[last, nearest] <= agreement[last, chain[-2]]:
+            _join(agreement, members, chain.pop(), chain.pop())
+        else:
+            chain.append(nearest)
     return groups
+
+
+def _join(
+    agreement: NDArray[np.float32], members: dict[int, list[int]], one: int, other: int
+) -> None:
+    """Make two groups one: it agrees with the rest as its pixels do on average."""
+    sizes = len(members[one]), len(members[other])
+    mean = np.average(agreement[[one, other]], axis=0, weights=sizes)
+    mean[[one, other]] = 0
+    agreement[one] = agreement[:, one] = mean
+    agreement[other] = agreement[:, other] = 0
+    members[one] += members.pop(other)
 
 
 def _enlarged(fields: Tensor, size: tuple[int, int]) -> Tensor:

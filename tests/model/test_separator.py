@@ -22,7 +22,7 @@ from layerctl_model.separator import (
     look,
 )
 from layerctl_model.settings import Settings
-from layerctl_model.things import back_to_front, find_things
+from layerctl_model.things import JOIN, _groups, back_to_front, find_things
 from tests.model.defects import DEFECTS
 from tests.model.tiny import sharded_checkpoint
 
@@ -142,6 +142,40 @@ def test_specks_are_no_things():
 def test_many_pixels_are_asked_only_in_part():
     labels = [[1] * 40 + [2] * 40] * 80
     assert len(find_things(fields_of(labels, (1, 2)), (320, 320)).shares) == 2
+
+
+def linked(agreement):
+    """Groups by average linkage, written down as it is defined."""
+    groups = [[pixel] for pixel in range(len(agreement))]
+    while len(groups) > 1:
+        pairs = [(i, j) for i in range(len(groups)) for j in range(i)]
+        means = [float(agreement[groups[i]][:, groups[j]].mean()) for i, j in pairs]
+        if max(means) <= JOIN:
+            break
+        i, j = pairs[means.index(max(means))]
+        groups[j] += groups.pop(i)
+    return sorted(sorted(group) for group in groups)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_groups_are_those_of_average_linkage(seed):
+    torch.manual_seed(seed)
+    centres = torch.randn(3, 8) * 2
+    queries = centres[torch.randint(3, (40,))] + torch.randn(40, 8)
+    keys = (queries + torch.randn(40, 8)).T
+    chances = answers(queries[None], keys[None, :, None])[0, :, 0].sigmoid()
+    groups = sorted(sorted(group.tolist()) for group in _groups(queries, keys))
+    assert groups == linked((chances * chances.T).sqrt())
+    assert sorted(pixel for group in groups for pixel in group) == list(range(40))
+
+
+@pytest.mark.parametrize("damaged", ["kinds", "queries", "seen", "whole", "nearness"])
+def test_of_numbers_that_are_not_finite_no_things_are_made(damaged):
+    fields = fields_of(HALVES, (1, 2))
+    getattr(fields, damaged)[0, 0, 3, 3] = float("nan")
+    things = find_things(fields, (48, 48))
+    assert len(things.shares) == 0
+    assert things.kinds.isnan().all()
 
 
 def test_an_answer_is_the_product_of_query_and_key():
