@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from layerctl_model.separator import KINDS, Fields, answers
@@ -20,7 +18,7 @@ SURE = 0.5
 ASKED = 1024
 """How many pixels are asked at most."""
 
-JOIN = 0.4
+JOIN = 0.2
 """How sure the pixels of two groups have to be of each other on average to be one thing."""
 
 TOUCH = 0.002
@@ -110,8 +108,7 @@ def _groups(queries: Tensor, keys: Tensor) -> list[Tensor]:
         keys: (D, P), what they answer.
     """
     chances = answers(queries[None], keys[None, :, None])[0, :, 0].sigmoid()
-    agreement = (chances * chances.T).sqrt().numpy()
-    np.fill_diagonal(agreement, 0)
+    agreement = (chances * chances.T).sqrt().fill_diagonal_(0)
     members = {pixel: [pixel] for pixel in range(len(agreement))}
     groups, chain = [], list[int]()
     while members:
@@ -127,13 +124,11 @@ def _groups(queries: Tensor, keys: Tensor) -> list[Tensor]:
     return groups
 
 
-def _join(
-    agreement: NDArray[np.float32], members: dict[int, list[int]], one: int, other: int
-) -> None:
+def _join(agreement: Tensor, members: dict[int, list[int]], one: int, other: int) -> None:
     """Make two groups one: it agrees with the rest as its pixels do on average."""
-    sizes = len(members[one]), len(members[other])
-    mean = np.average(agreement[[one, other]], axis=0, weights=sizes)
-    mean[[one, other]] = 0
+    share = len(members[one]) / (len(members[one]) + len(members[other]))
+    mean = torch.lerp(agreement[other], agreement[one], share)
+    mean[one] = mean[other] = 0
     agreement[one] = agreement[:, one] = mean
     agreement[other] = agreement[:, other] = 0
     members[one] += members.pop(other)
