@@ -124,10 +124,13 @@ def main() -> None:
     parser.add_argument("--shard", default="0/1", help="which of how many: 0/2, then 1/2")
     parser.add_argument("--limit", type=int, help="look at so many products only")
     wanted = parser.parse_args()
+    found = products(wanted.folder, wanted.seed)
+    if not found:
+        parser.error(f"{wanted.folder}: there is no furniture library (.sh3f) in this folder")
     shard, shards = (int(number) for number in wanted.shard.split("/"))
     order = Order(wanted.out, wanted.views, wanted.side, wanted.seed, wanted.threads)
     order.out.mkdir(parents=True, exist_ok=True)
-    chosen = products(wanted.folder, wanted.seed)[shard::shards][: wanted.limit]
+    chosen = found[shard::shards][: wanted.limit]
     with tempfile.TemporaryDirectory() as folder:
         for library in {product.library for product in chosen}:
             zipfile.ZipFile(library).extractall(Path(folder) / library.stem)

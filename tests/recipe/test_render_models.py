@@ -8,7 +8,7 @@ from camera import draw_view
 from furniture import listed, products
 from meshes import UnfitError
 from PIL import Image
-from render_models import Order, calmed, cropped, save
+from render_models import Order, calmed, cropped, main, save
 
 CATALOGUE = """
 id=Shop
@@ -112,3 +112,10 @@ def test_pictures_that_are_there_are_not_made_again_and_none_is_there_in_part(tm
     save(picture(255), tmp_path / "Shop-cup-1.webp")
     assert list(order.files(product)) == [0, 2]
     assert [file.name for file in tmp_path.glob("Shop-cup*")] == ["Shop-cup-1.webp"]
+
+
+def test_a_folder_without_libraries_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["render_models.py", str(tmp_path), str(tmp_path / "out")])
+    with pytest.raises(SystemExit):
+        main()
+    assert f"{tmp_path}: there is no furniture library" in capsys.readouterr().err
