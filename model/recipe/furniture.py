@@ -24,10 +24,10 @@ LEFT_OUT = re.compile(
 
 @dataclass(frozen=True)
 class Product:
-    """A model of a library: its name, the library, the file within, and its rows as turned."""
+    """A model: its name, the library it is in, the file within, and its rows as turned."""
 
     name: str
-    library: Path
+    archive: Path
     file: str
     turn: tuple[float, ...] = (1, 0, 0, 0, 1, 0, 0, 0, 1)
 

@@ -34,7 +34,7 @@ def load(product: Product, folder: Path) -> Points:
     import bpy
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    file = folder / product.library.stem / product.file
+    file = folder / product.archive.stem / product.file
     bpy.ops.wm.obj_import(filepath=str(file), use_split_objects=False)
     meshes = [thing for thing in bpy.context.scene.objects if thing.type == "MESH"]
     if not meshes:

@@ -132,7 +132,7 @@ def main() -> None:
     order.out.mkdir(parents=True, exist_ok=True)
     chosen = found[shard::shards][: wanted.limit]
     with tempfile.TemporaryDirectory() as folder:
-        for library in {product.library for product in chosen}:
+        for library in {product.archive for product in chosen}:
             zipfile.ZipFile(library).extractall(Path(folder) / library.stem)
         work_off(chosen, order, Path(folder))
 

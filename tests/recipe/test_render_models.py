@@ -44,7 +44,7 @@ def library(tmp_path):
 
 def test_people_parts_of_buildings_and_whole_rooms_are_no_products(library):
     cup, lamp = listed(library)
-    assert (cup.name, cup.file, cup.library) == ("Shop-cup", "shop/cup/cup.obj", library)
+    assert (cup.name, cup.file, cup.archive) == ("Shop-cup", "shop/cup/cup.obj", library)
     assert cup.turn == (0, 0, 1, 0, 1, 0, -1, 0, 0)
     assert lamp.turn == (1, 0, 0, 0, 1, 0, 0, 0, 1)
 
