@@ -128,6 +128,8 @@ def _join(agreement: Tensor, members: dict[int, list[int]], one: int, other: int
     """Make two groups one: it agrees with the rest as its pixels do on average."""
     share = len(members[one]) / (len(members[one]) + len(members[other]))
     mean = torch.lerp(agreement[other], agreement[one], share)
+    # A mean that rounding left above both would send a chain of neighbours in a circle.
+    mean = mean.minimum(agreement[[one, other]].amax(dim=0))
     mean[one] = mean[other] = 0
     agreement[one] = agreement[:, one] = mean
     agreement[other] = agreement[:, other] = 0

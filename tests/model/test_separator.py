@@ -169,6 +169,14 @@ def test_groups_are_those_of_average_linkage(seed):
     assert sorted(pixel for group in groups for pixel in group) == list(range(40))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_pixels_that_are_nearly_certain_of_each_other_are_grouped_once_each(seed):
+    torch.manual_seed(seed)
+    queries = torch.full((300, 8), 2.3) + torch.randn(300, 8) / 50
+    keys = (torch.full((300, 8), 2.3) + torch.randn(300, 8) / 50).T
+    assert [sorted(group.tolist()) for group in _groups(queries, keys)] == [list(range(300))]
+
+
 @pytest.mark.parametrize("damaged", ["kinds", "queries", "seen", "whole", "nearness"])
 def test_of_numbers_that_are_not_finite_no_things_are_made(damaged):
     fields = fields_of(HALVES, (1, 2))
