@@ -22,7 +22,12 @@ from typing import Literal
 import torch
 from torch import nn
 
-from layerctl_model.checkpoint import empty_transformer, empty_vae
+from layerctl_model.checkpoint import (
+    empty_separator,
+    empty_transformer,
+    empty_vae,
+    has_separator,
+)
 from layerctl_model.folder import TEXT_WEIGHTS, CheckpointError, read_json
 from layerctl_model.functional import layer3d_rope
 from layerctl_model.modulation import modulation_names
@@ -95,6 +100,8 @@ def possible(
     pictures = max(denoising_bytes(network, tokens), vae_bytes(vae.sizes, settings, dtype))
     block, modulation, rest = transformer_bytes(network)
     everywhere = rest + _bytes(vae) + table_bytes(network, settings) + pictures + WORKSPACE
+    if has_separator(folder):
+        everywhere += _bytes(empty_separator(folder).to(dtype))
     text = text_bytes(folder, settings, dtype)
     total = len(network.transformer_blocks)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -18,8 +18,11 @@ SURE = 0.5
 ASKED = 1024
 """How many pixels are asked at most."""
 
-JOIN = 0.2
-"""How sure the pixels of two groups have to be of each other on average to be one thing."""
+SPLIT = 0.06
+"""Share of all pixels of things that must be better explained for a thing to become two."""
+
+GONE = -1.0
+"""Agreement with itself, and with a group that has become part of another: less than any."""
 
 TOUCH = 0.002
 """Share of the picture in which two things have to meet for one to hide a part of the other."""
@@ -32,6 +35,9 @@ LEAST = 0.004
 
 SHARPER = 2.0
 """How much more decided a pixel is than its answers: things have edges, no gradients."""
+
+OUTLINED = 4.0
+"""How much more decided it is where a hidden part ends: nobody can use half of one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +76,7 @@ def find_things(fields: Fields, size: tuple[int, int]) -> Things:
     seen, whole = (answers(means[None], keys)[0] for keys in (fields.seen, fields.whole))
     # Enlarged first: the edges of what is enlarged afterwards are no sharper than the fields.
     seen, whole, chances = (_enlarged(masks, size) for masks in (seen, whole, kinds[0]))
-    shares, whole = seen.mul(SHARPER).softmax(dim=0), whole.sigmoid()
+    shares, whole = seen.mul(SHARPER).softmax(dim=0), whole.mul(OUTLINED).sigmoid()
     order = back_to_front(near, shares * chances[PRODUCT], whole)
     return Things(shares[order], whole[order], chances)
 
@@ -99,41 +105,75 @@ def back_to_front(nearness: Tensor, seen: Tensor, whole: Tensor) -> list[int]:
 def _groups(queries: Tensor, keys: Tensor) -> list[Tensor]:
     """Return which pixels, by number, are part of one thing each.
 
-    The groups that agree most become one until none agree by more than `JOIN`, each pixel being a
-    group at first: average linkage. Chains of nearest neighbours find the same groups in far
-    fewer steps (Murtagh, The Computer Journal 26(4), 1983).
+    The two groups that agree most become one again and again, each pixel being a group at first:
+    average linkage, in the far fewer steps of chains of nearest neighbours (Murtagh, The Computer
+    Journal 26(4), 1983). Of all groups on the way those are the things that are worth most.
 
     Args:
         queries: (P, D), what the pixels ask.
         keys: (D, P), what they answer.
     """
     chances = answers(queries[None], keys[None, :, None])[0, :, 0].sigmoid()
-    agreement = (chances * chances.T).sqrt().fill_diagonal_(0)
-    members = {pixel: [pixel] for pixel in range(len(agreement))}
-    groups, chain = [], list[int]()
-    while members:
-        chain = chain or [next(iter(members))]
-        last = chain[-1]
-        nearest = int(agreement[last].argmax())
-        if agreement[last, nearest] <= JOIN:
-            groups.append(torch.tensor(members.pop(chain.pop())))
-        elif len(chain) > 1 and agreement[last, nearest] <= agreement[last, chain[-2]]:
-            _join(agreement, members, chain.pop(), chain.pop())
+    agreement = (chances * chances.T).sqrt()
+    alone = zip(agreement.diag().tolist(), agreement.sum(dim=1).tolist(), strict=True)
+    groups = {pixel: _group([pixel], *sums) for pixel, sums in enumerate(alone)}
+    price = SPLIT * len(agreement)
+    agreement.fill_diagonal_(GONE)
+    chain = list[int]()
+    while len(groups) > 1:
+        chain = chain or [next(iter(groups))]
+        nearest = int(agreement[chain[-1]].argmax())
+        if len(chain) > 1 and agreement[chain[-1], nearest] <= agreement[chain[-1], chain[-2]]:
+            one, other = chain.pop(), chain.pop()
+            first, second = groups[one], groups.pop(other)
+            groups[one] = _united(first, second, agreement[one, other], price)
+            _average(agreement, len(first.pixels) / len(groups[one].pixels), one, other)
         else:
             chain.append(nearest)
-    return groups
+    return [torch.tensor(part) for group in groups.values() for part in group.parts]
 
 
-def _join(agreement: Tensor, members: dict[int, list[int]], one: int, other: int) -> None:
+@dataclass(frozen=True)
+class _Group:
+    """Pixels that may be a thing, or several.
+
+    `within` and `around` are the sums of their agreement with each other and with all pixels. They
+    are worth most as `parts`: as many pixels as are in them, each part's times its soft IoU with
+    what its pixels ask for.
+    """
+
+    pixels: list[int]
+    within: float
+    around: float
+    worth: float
+    parts: list[list[int]]
+
+
+def _group(pixels: list[int], within: float, around: float) -> _Group:
+    """Return pixels as one thing."""
+    count = len(pixels)
+    return _Group(pixels, within, around, count * within / (count**2 + around - within), [pixels])
+
+
+def _united(one: _Group, other: _Group, agreement: Tensor, price: float) -> _Group:
+    """Return two groups as one thing, or as what each is if that is worth more than its price."""
+    across = len(one.pixels) * len(other.pixels) * float(agreement)
+    within, around = one.within + other.within + 2 * across, one.around + other.around
+    whole = _group(one.pixels + other.pixels, within, around)
+    apart = one.worth + other.worth - price
+    if whole.worth >= apart:
+        return whole
+    return replace(whole, worth=apart, parts=one.parts + other.parts)
+
+
+def _average(agreement: Tensor, share: float, one: int, other: int) -> None:
     """Make two groups one: it agrees with the rest as its pixels do on average."""
-    share = len(members[one]) / (len(members[one]) + len(members[other]))
     mean = torch.lerp(agreement[other], agreement[one], share)
     # A mean that rounding left above both would send a chain of neighbours in a circle.
     mean = mean.minimum(agreement[[one, other]].amax(dim=0))
-    mean[one] = mean[other] = 0
+    mean[one] = mean[other] = GONE
     agreement[one] = agreement[:, one] = mean
-    agreement[other] = agreement[:, other] = 0
-    members[one] += members.pop(other)
+    agreement[other] = agreement[:, other] = GONE
 
 
 def _enlarged(fields: Tensor, size: tuple[int, int]) -> Tensor:

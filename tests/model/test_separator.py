@@ -22,7 +22,7 @@ from layerctl_model.separator import (
     look,
 )
 from layerctl_model.settings import Settings
-from layerctl_model.things import JOIN, _groups, back_to_front, find_things
+from layerctl_model.things import SPLIT, _groups, back_to_front, find_things
 from tests.model.defects import DEFECTS
 from tests.model.tiny import sharded_checkpoint
 
@@ -66,7 +66,8 @@ def test_a_separator_of_other_sizes_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"num_res_blocks": 0}, {"num_attentions": 10**9}, {"widths": "wide"}]
+    "change",
+    [{"num_res_blocks": 0}, {"num_attentions": 10**9}, {"widths": "wide"}],
 )
 def test_what_a_config_cannot_mean_is_refused(tmp_path, change):
     save_separator(small_separator(), tmp_path)
@@ -144,29 +145,47 @@ def test_many_pixels_are_asked_only_in_part():
     assert len(find_things(fields_of(labels, (1, 2)), (320, 320)).shares) == 2
 
 
-def linked(agreement):
-    """Groups by average linkage, written down as it is defined."""
-    groups = [[pixel] for pixel in range(len(agreement))]
-    while len(groups) > 1:
-        pairs = [(i, j) for i in range(len(groups)) for j in range(i)]
-        means = [float(agreement[groups[i]][:, groups[j]].mean()) for i, j in pairs]
-        if max(means) <= JOIN:
-            break
+def explained(agreement, group):
+    """Pixels of a group, each as much as the group's soft IoU with what they ask for on average."""
+    there = torch.zeros(len(agreement))
+    there[group] = 1
+    asked = agreement[group].mean(dim=0)
+    both = float((asked * there).sum())
+    return len(group) * both / (len(group) + float(asked.sum()) - both)
+
+
+def parted(agreement):
+    """Groups of the tree of average linkage that are worth most, written down as it is defined."""
+    price = SPLIT * len(agreement)
+    trees = [([p], explained(agreement, [p]), [[p]]) for p in range(len(agreement))]
+    while len(trees) > 1:
+        pairs = [(i, j) for i in range(len(trees)) for j in range(i)]
+        means = [float(agreement[trees[i][0]][:, trees[j][0]].mean()) for i, j in pairs]
         i, j = pairs[means.index(max(means))]
-        groups[j] += groups.pop(i)
-    return sorted(sorted(group) for group in groups)
+        one, other = trees.pop(i), trees.pop(j)
+        pixels = one[0] + other[0]
+        whole, apart = explained(agreement, pixels), one[1] + other[1] - price
+        best = (whole, [pixels]) if whole >= apart else (apart, one[2] + other[2])
+        trees.append((pixels, *best))
+    return sorted(sorted(group) for group in trees[0][2])
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_groups_are_those_of_average_linkage(seed):
+def test_groups_are_those_of_average_linkage_that_explain_most(seed):
     torch.manual_seed(seed)
     centres = torch.randn(3, 8) * 2
     queries = centres[torch.randint(3, (40,))] + torch.randn(40, 8)
     keys = (queries + torch.randn(40, 8)).T
     chances = answers(queries[None], keys[None, :, None])[0, :, 0].sigmoid()
     groups = sorted(sorted(group.tolist()) for group in _groups(queries, keys))
-    assert groups == linked((chances * chances.T).sqrt())
+    assert groups == parted((chances * chances.T).sqrt())
     assert sorted(pixel for group in groups for pixel in group) == list(range(40))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_few_pixels_are_one_group_at_most(count):
+    queries = torch.full((count, 8), 2.3)
+    assert len(_groups(queries, queries.T)) == min(count, 1)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -223,6 +242,18 @@ def test_a_checkpoint_with_a_separator_tells_the_things_in_a_picture_apart(tmp_p
     assert things.kinds.shape == (3, 64, 96)
     assert things.shares.shape == things.whole.shape
     assert things.kinds.dtype == torch.float32
+
+
+def test_plans_have_room_for_the_separator(tmp_path):
+    sharded_checkpoint(tmp_path, seed=2)
+    without = possible(tmp_path, Settings(resolution=64), dtype=torch.float32)
+    separator = small_separator()
+    save_separator(separator, tmp_path)
+    room = sum(4 * parameter.numel() for parameter in separator.parameters())
+    for before, after in zip(
+        without, possible(tmp_path, Settings(resolution=64), dtype=torch.float32), strict=True
+    ):
+        assert after.device_bytes == before.device_bytes + room
 
 
 @pytest.mark.parametrize("defect", IN_ONE_FILE, ids=lambda defect: defect.__name__)

@@ -1,0 +1,116 @@
+"""Copies the things out of a library of drawings, one file for each: cut-outs to train on.
+
+    sudo apt-get install openclipart-png
+    python model/recipe/gather_clipart.py /usr/share/openclipart/png runs/stock/clipart
+
+A drawing is a thing if it is one opaque piece of several colours that does not fill its frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from shapes import Floats
+
+SUBJECTS = (
+    "animals",
+    "buildings/furniture",
+    "computer/games",
+    "computer/hardware",
+    "education",
+    "electronics",
+    "food",
+    "office",
+    "people/clothing",
+    "plants",
+    "recreation/holiday",
+    "recreation/music",
+    "recreation/party",
+    "recreation/sports",
+    "recreation/toys",
+    "science/medicine",
+    "tools",
+    "transportation/boating",
+    "transportation/vehicles",
+    "unsorted",
+)
+"""The folders of the library where things are; in the others are signs, icons and patterns."""
+
+SIDE = 256
+LEAST_SIDE, MOST_SIDE = 96, 3000
+FILLED = 0.15, 0.93
+"""Share of its box that a thing covers: less is a line, more a picture with a frame."""
+
+OPAQUE = 0.8
+"""Share of what shows that must be nearly opaque."""
+
+WHOLE = 0.93
+"""Share of a thing that its largest piece has."""
+
+COLOURED = 0.05
+"""Standard deviation of the colours, of 1, below which a drawing is a silhouette."""
+
+
+def gather(folder: Path, out: Path, most: int) -> int:
+    """Copy things among the drawings of a library, at most so many, and return how many."""
+    files = [file for subject in SUBJECTS for file in sorted((folder / subject).rglob("*.png"))]
+    random.Random(0).shuffle(files)  # noqa: S311 - not a secret
+    out.mkdir(parents=True, exist_ok=True)
+    copied = 0
+    for file in files:
+        drawing = opened(file) if copied < most else None
+        if drawing is not None and is_thing(np.asarray(drawing, np.float32) / 255):
+            drawing.save(out / f"{file.stem}.webp", "WEBP", lossless=True)
+            copied += 1
+    return copied
+
+
+def opened(file: Path) -> Image.Image | None:
+    """Return a drawing, `SIDE` pixels at most, or nothing if it is of no useful size."""
+    with Image.open(file) as drawing:
+        if not LEAST_SIDE <= max(drawing.size) <= MOST_SIDE:
+            return None
+        small = drawing.convert("RGBA")
+    small.thumbnail((SIDE, SIDE))
+    return small
+
+
+def is_thing(drawing: Floats) -> bool:
+    """Whether a drawing (H, W, 4) in [0, 1] shows one thing, cut out."""
+    alpha = drawing[..., 3]
+    inside = np.argwhere(alpha > 0.25)
+    if not len(inside):
+        return False
+    (top, left), (bottom, right) = inside.min(axis=0), inside.max(axis=0) + 1
+    filled = (alpha[top:bottom, left:right] > 0.5).mean()
+    opaque = (alpha > 0.9).sum() / (alpha > 0.12).sum()
+    pieces = cv2.connectedComponentsWithStats((alpha > 0.4).astype(np.uint8))[2][1:, 4]
+    colours = drawing[alpha > 0.8][:, :3]
+    return bool(
+        FILLED[0] < filled < FILLED[1]
+        and opaque > OPAQUE
+        and pieces.max() > WHOLE * pieces.sum()
+        and colours.std(axis=0).mean() > COLOURED
+    )
+
+
+def main() -> None:
+    """Copy the drawings and say how many."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--most", type=int, default=600, help="more would outnumber the renderings")
+    chosen = parser.parse_args()
+    copied = gather(chosen.folder, chosen.out, chosen.most)
+    if not copied:
+        parser.error(f"{chosen.folder}: there is no drawing of a thing in this folder")
+    print(f"{copied} drawings of things in {chosen.out}")
+
+
+if __name__ == "__main__":
+    main()
