@@ -21,6 +21,9 @@ ASKED = 1024
 SPLIT = 0.06
 """Share of all pixels of things that must be better explained for a thing to become two."""
 
+APART = 0.05
+"""How sure the pixels of two groups are of each other, on average, that surely are two things."""
+
 GONE = -1.0
 """Agreement with itself, and with a group that has become part of another: less than any."""
 
@@ -31,7 +34,7 @@ HIDDEN = 2.0
 """How much more hidden parts tell of the order than nearness does."""
 
 LEAST = 0.004
-"""Share of the picture from which a thing is one."""
+"""Share of the picture that a thing shows at least."""
 
 SHARPER = 2.0
 """How much more decided a pixel is than its answers: things have edges, no gradients."""
@@ -107,39 +110,44 @@ def _groups(queries: Tensor, keys: Tensor) -> list[Tensor]:
 
     The two groups that agree most become one again and again, each pixel being a group at first:
     average linkage, in the far fewer steps of chains of nearest neighbours (Murtagh, The Computer
-    Journal 26(4), 1983). Of all groups on the way those are the things that are worth most.
+    Journal 26(4), 1983). The things are those groups on the way that together are worth most;
+    what surely is apart stays so.
 
     Args:
         queries: (P, D), what the pixels ask.
         keys: (D, P), what they answer.
     """
-    chances = answers(queries[None], keys[None, :, None])[0, :, 0].sigmoid()
+    # Products of finite numbers may overflow, and no number is nearer than any other.
+    chances = answers(queries[None], keys[None, :, None])[0, :, 0].sigmoid().nan_to_num()
     agreement = (chances * chances.T).sqrt()
     alone = zip(agreement.diag().tolist(), agreement.sum(dim=1).tolist(), strict=True)
     groups = {pixel: _group([pixel], *sums) for pixel, sums in enumerate(alone)}
     price = SPLIT * len(agreement)
     agreement.fill_diagonal_(GONE)
-    chain = list[int]()
-    while len(groups) > 1:
+    parts, chain = [], list[int]()
+    while groups:
         chain = chain or [next(iter(groups))]
-        nearest = int(agreement[chain[-1]].argmax())
-        if len(chain) > 1 and agreement[chain[-1], nearest] <= agreement[chain[-1], chain[-2]]:
+        last = chain[-1]
+        nearest = int(agreement[last].argmax())
+        if agreement[last, nearest] <= APART:
+            parts += groups.pop(chain.pop()).parts
+        elif len(chain) > 1 and agreement[last, nearest] <= agreement[last, chain[-2]]:
             one, other = chain.pop(), chain.pop()
             first, second = groups[one], groups.pop(other)
-            groups[one] = _united(first, second, agreement[one, other], price)
+            groups[one] = _united(first, second, float(agreement[one, other]), price)
             _average(agreement, len(first.pixels) / len(groups[one].pixels), one, other)
         else:
             chain.append(nearest)
-    return [torch.tensor(part) for group in groups.values() for part in group.parts]
+    return [torch.tensor(part) for part in parts]
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Pixels that may be a thing, or several.
+    """Pixels that may be one thing, or several.
 
-    `within` and `around` are the sums of their agreement with each other and with all pixels. They
-    are worth most as `parts`: as many pixels as are in them, each part's times its soft IoU with
-    what its pixels ask for.
+    `within` and `around` are the sums of their agreement with each other and with all pixels.
+    `parts` are the things they are best taken for. `worth` is what these explain, each its pixels
+    times its soft IoU with what they ask for, less the price of every split.
     """
 
     pixels: list[int]
@@ -155,9 +163,9 @@ def _group(pixels: list[int], within: float, around: float) -> _Group:
     return _Group(pixels, within, around, count * within / (count**2 + around - within), [pixels])
 
 
-def _united(one: _Group, other: _Group, agreement: Tensor, price: float) -> _Group:
+def _united(one: _Group, other: _Group, agreement: float, price: float) -> _Group:
     """Return two groups as one thing, or as what each is if that is worth more than its price."""
-    across = len(one.pixels) * len(other.pixels) * float(agreement)
+    across = len(one.pixels) * len(other.pixels) * agreement
     within, around = one.within + other.within + 2 * across, one.around + other.around
     whole = _group(one.pixels + other.pixels, within, around)
     apart = one.worth + other.worth - price

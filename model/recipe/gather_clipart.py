@@ -3,7 +3,7 @@
     sudo apt-get install openclipart-png
     python model/recipe/gather_clipart.py /usr/share/openclipart/png runs/stock/clipart
 
-A drawing is a thing if it is one opaque piece of several colours that does not fill its frame.
+A drawing is a thing if it is one opaque piece of several colours that does not fill its box.
 """
 
 from __future__ import annotations
@@ -63,9 +63,12 @@ def gather(folder: Path, out: Path, most: int) -> int:
     out.mkdir(parents=True, exist_ok=True)
     copied = 0
     for file in files:
-        drawing = opened(file) if copied < most else None
+        if copied == most:
+            break
+        drawing = opened(file)
         if drawing is not None and is_thing(np.asarray(drawing, np.float32) / 255):
-            drawing.save(out / f"{file.stem}.webp", "WEBP", lossless=True)
+            name = "-".join(file.relative_to(folder).with_suffix(".webp").parts)
+            drawing.save(out / name, "WEBP", lossless=True)
             copied += 1
     return copied
 
@@ -104,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--most", type=int, default=600, help="more would outnumber the renderings")
+    parser.add_argument("--most", type=int, default=600, help="how many things at most")
     chosen = parser.parse_args()
     copied = gather(chosen.folder, chosen.out, chosen.most)
     if not copied:

@@ -1,4 +1,4 @@
-"""What both trainings share: a time budget, a resumable state, a moving average, a log."""
+"""What all trainings share: a time budget, a resumable state, a step, a moving average, a log."""
 
 from __future__ import annotations
 
@@ -94,6 +94,15 @@ class Session:
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(row) + "\n")
         print(self.folder.name, row, flush=True)
+
+
+def learn(network: nn.Module, loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
+    """Take a step of every optimizer down a loss's gradient, whose length is 1 at most."""
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
 
 
 def rate(progress: float) -> float:

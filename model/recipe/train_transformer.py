@@ -12,7 +12,7 @@ from held_out import held_out, score_layers
 from loss import Stacks, flow_loss
 from muon import Muon
 from probe import fit_probe, true_alphas
-from session import Average, Session
+from session import Average, Session, learn
 from stream import ahead, recall, stream
 from torch import Tensor
 
@@ -75,11 +75,7 @@ def train_transformer(folder: Path, minutes: float, device: torch.device, worker
             loss = flow_loss(network, FLOW, probe, next(batches))
         if not session.sound(loss):
             continue
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        for optimizer in (muon, adam):
-            optimizer.step()
-            optimizer.zero_grad()
+        learn(network, loss, muon, adam)
         average.update(network, session.steps)
     average.copy_to(network)
     save_transformer(network.bfloat16(), checkpoint)

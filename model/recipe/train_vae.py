@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from muon import Muon
-from session import Session
+from session import Session, learn
 from stream import stream
 from torch import Tensor
 
@@ -56,11 +56,7 @@ def train_vae(folder: Path, minutes: float, device: torch.device, workers: int) 
             loss = reconstruction_loss(vae, pictures)
         if not session.sound(loss):
             continue
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        for optimizer in (muon, adam):
-            optimizer.step()
-            optimizer.zero_grad()
+        learn(vae, loss, muon, adam)
     vae = with_statistics(vae.float(), stream(8, 1 << 20, 0))
     save_vae(vae.bfloat16(), folder / "checkpoint")
 

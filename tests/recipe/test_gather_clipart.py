@@ -22,7 +22,7 @@ def save(picture, file):
 
 
 def glassy(picture):
-    picture[..., 3] *= 0.5
+    picture[..., 3] *= 0.85
 
 
 def framed(picture):
@@ -56,12 +56,16 @@ def test_things_are_copied_small_and_no_more_than_asked(tmp_path):
     library = tmp_path / "png"
     for number in range(4):
         save(drawing(400), library / "food" / "fruit" / f"pear {number}.png")
+    save(drawing(400), library / "plants" / "pear 0.png")
     save(drawing(400), library / "shapes" / "disc.png")
     save(drawing(64), library / "food" / "tiny.png")
-    assert gather(library, tmp_path / "all", 100) == 4
+    assert gather(library, tmp_path / "all", 100) == 5
     assert gather(library, tmp_path / "few", 3) == 3
     copies = sorted((tmp_path / "all").iterdir())
-    assert [copy.name for copy in copies] == [f"pear {number}.webp" for number in range(4)]
+    assert [copy.name for copy in copies] == [
+        *(f"food-fruit-pear {number}.webp" for number in range(4)),
+        "plants-pear 0.webp",
+    ]
     with Image.open(copies[0]) as copy:
         assert copy.size == (SIDE, SIDE)
         assert copy.mode == "RGBA"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from session import Average, Session, rate
+from session import Average, Session, learn, rate
 from torch import nn
 
 
@@ -15,6 +15,14 @@ def session(folder, budget, **more):
 
 def rows(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_step_follows_a_gradient_whose_length_is_one_at_most():
+    network = nn.Linear(2, 2, bias=False)
+    before = network.weight.detach().clone()
+    learn(network, 100 * network.weight.sum(), torch.optim.SGD(network.parameters(), 1.0))
+    torch.testing.assert_close((before - network.weight.detach()).norm(), torch.tensor(1.0))
+    assert network.weight.grad is None
 
 
 def test_a_restart_goes_on_with_weights_steps_and_time(tmp_path):
