@@ -55,7 +55,7 @@ __main__
 
 NETWORK = """
 functional folder prompts
-vae transformer flow settings shards qwen_vl
+vae backbone transformer flow settings shards qwen_vl
 lora_file modulation quantize offload separator
 lora things
 checkpoint

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from layerctl_model.backbone import CHANNELS, Backbone
 from layerctl_model.folder import MOST_BLOCKS, known_fields
 from layerctl_model.vae import AttentionBlock, ResBlock
 
@@ -38,6 +39,8 @@ class SeparatorSizes:
     key_dim: int = 32
 
     def __post_init__(self) -> None:
+        if len(self.widths) != len(CHANNELS) - 1:
+            raise ValueError(f"there must be {len(CHANNELS) - 1} widths, one for each scale")
         if not (0 < self.num_res_blocks <= MOST_BLOCKS and 0 <= self.num_attentions <= MOST_BLOCKS):
             raise ValueError(f"there must be 1 to {MOST_BLOCKS} blocks")
 
@@ -85,7 +88,10 @@ class Fields:
 
 
 class Separator(nn.Module):
-    """A convolutional network in the form of a U, with attention where it is coarsest."""
+    """A convolutional network in the form of a U, with attention where it is coarsest.
+
+    It is told by a backbone what things are made of, and sees for itself where they end.
+    """
 
     def __init__(self, sizes: SeparatorSizes) -> None:
         super().__init__()
@@ -102,20 +108,33 @@ class Separator(nn.Module):
         self.merge = nn.ModuleList([_stage(2 * width, width, blocks) for width in widths[:-1]])
         self.parts = (len(KINDS), *[sizes.key_dim] * 3, 1)
         self.conv_out = nn.Conv2d(widths[0], sum(self.parts), 1)
+        self.backbone = Backbone()
+        channels = (*CHANNELS[:-2], sum(CHANNELS[-2:]))
+        self.adapters = nn.ModuleList(
+            [nn.Conv2d(inputs, width, 1) for inputs, width in zip(channels, widths, strict=True)]
+        )
 
     def forward(self, pictures: Tensor) -> Fields:
-        """(B, 4, H, W) in [-1, 1], sides multiples of 32, to fields."""
+        """(B, 4, H, W) in [-1, 1], sides multiples of 16, to fields."""
+        *told, coarsest = self._told(pictures)
         x = F.pixel_unshuffle(pictures, REDUCTION)
         x = self.conv_in(torch.cat([x, _places(x)], dim=1))
         kept = []
-        for stage, down in zip(self.fine, self.down, strict=True):
-            kept.append(stage(x))
+        for stage, down, more in zip(self.fine, self.down, told, strict=True):
+            kept.append(stage(x + more))
             x = down(kept[-1])
-        x = self.coarse(x)
+        x = self.coarse(x + coarsest)
         for stage, up, other in reversed(list(zip(self.merge, self.up, kept, strict=True))):
             x = F.interpolate(up(x), scale_factor=2.0)
             x = stage(torch.cat([x, other], dim=1))
         return Fields(*self.conv_out(F.silu(x)).split(self.parts, dim=1))
+
+    def _told(self, pictures: Tensor) -> list[Tensor]:
+        """Return what the backbone says at each scale; the coarsest takes in the next one, too."""
+        *features, last, deepest = self.backbone(pictures[:, :3])
+        deepest = F.interpolate(deepest, size=last.shape[2:], mode="bilinear")
+        features.append(torch.cat([last, deepest], dim=1))
+        return [adapt(feature) for adapt, feature in zip(self.adapters, features, strict=True)]
 
 
 def look(separator: Separator, pictures: Tensor) -> Fields:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,14 @@ class Scores:
     spread: float
 
 
+class Run(NamedTuple):
+    """So many found layers, taken together for a true thing, and their IoU with it."""
+
+    thing: int
+    overlap: float
+    length: int
+
+
 def score(truth: Parts, found: Parts, products: Sequence[int], shadow: Mask) -> Scores:
     """Return the scores of one picture.
 
@@ -87,27 +95,39 @@ def match(truth: Floats, found: Floats) -> tuple[tuple[float, int], ...]:
     Things take runs of neighbouring layers, in order from the bottom, none twice; a run counts as
     one merged layer. Of all such assignments the one of the highest summed IoU is taken, of equal
     ones that with the fewest layers. This is the protocol of LayerD (Suzuki et al., 2025) in
-    small: order kept and neighbours merged, at a count of the merges.
+    small: order kept and neighbours merged, at a count of the merges. Things that do not touch
+    have no order to keep.
 
     Args:
         truth: (T, H, W) alphas, bottom first.
         found: (K, H, W) alphas, bottom first.
     """
-    overlaps = _run_overlaps(truth, found)
+    overlaps, below = _run_overlaps(truth, found), _below(truth)
 
     @cache
-    def best(thing: int, start: int) -> tuple[tuple[float, int], ...]:
-        if thing == len(truth):
-            return ()
-        options = [((0.0, 0), *best(thing + 1, start))]
-        options += [
-            ((overlaps[thing, first, last], last - first), *best(thing + 1, last))
-            for first in range(start, len(found))
-            for last in range(first + 1, len(found) + 1)
-        ]
-        return max(options, key=_worth)
+    def best(placed: frozenset[int], start: int) -> tuple[Run, ...]:
+        options: list[tuple[Run, ...]] = []
+        for thing in set(range(len(truth))) - placed:
+            if below[thing] <= placed:
+                now = placed | {thing}
+                options.append((Run(thing, 0.0, 0), *best(now, start)))
+                options += [
+                    (Run(thing, overlaps[thing, first, last], last - first), *best(now, last))
+                    for first in range(start, len(found))
+                    for last in range(first + 1, len(found) + 1)
+                ]
+        return max(options, key=_worth, default=())
 
-    return best(0, 0)
+    return tuple((run.overlap, run.length) for run in sorted(best(frozenset(), 0)))
+
+
+def _below(truth: Floats) -> list[set[int]]:
+    """Return for each thing those that it hides a part of: what touches has an order."""
+    solid = truth.reshape(len(truth), -1) > SEEN
+    return [
+        {lower for lower in range(upper) if (solid[lower] & solid[upper]).any()}
+        for upper in range(len(truth))
+    ]
 
 
 def _run_overlaps(truth: Floats, found: Floats) -> dict[tuple[int, int, int], float]:
@@ -122,8 +142,8 @@ def _run_overlaps(truth: Floats, found: Floats) -> dict[tuple[int, int, int], fl
     return overlaps
 
 
-def _worth(runs: tuple[tuple[float, int], ...]) -> tuple[float, int]:
-    return sum(overlap for overlap, _ in runs), -sum(length for _, length in runs)
+def _worth(runs: tuple[Run, ...]) -> tuple[float, int]:
+    return sum(run.overlap for run in runs), -sum(run.length for run in runs)
 
 
 def _visible_error(truth: Parts, found: Parts, where: Mask) -> float:

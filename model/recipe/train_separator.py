@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from copy import deepcopy
 from pathlib import Path
@@ -12,12 +13,17 @@ import torch.nn.functional as F
 from loss import soft_iou
 from masks import Masks, draw_masks, mask_stream
 from muon import Muon
-from session import Average, Session
+from safetensors.torch import load_file
+from session import Average, Session, learn
 from stream import SIDE, recall
 from torch import Tensor
 
+from layerctl_model.backbone import Backbone
 from layerctl_model.checkpoint import save_separator
 from layerctl_model.separator import Fields, Separator, SeparatorSizes, answers
+
+BACKBONE = "LAYERCTL_BACKBONE"
+"""The environment variable that names a file of `gather_backbone.py`."""
 
 BATCH = 16
 MEMORY_BATCHES = 250
@@ -39,6 +45,9 @@ BEHIND = 0.3
 TOUCH = 0.001
 """Share of the picture in which two products overlap if one of them hides the other."""
 
+PAIR_WEIGHT = 0.5
+"""How much it counts whether two points are of one thing, beside the masks."""
+
 ORDER_WEIGHT = 0.5
 """How much it counts which of two things is in front, beside where they are."""
 
@@ -49,6 +58,7 @@ def train_separator(folder: Path, minutes: float, device: torch.device, workers:
     """Train for so many minutes in all, then write the checkpoint's `separator` folder."""
     separator = Separator(SeparatorSizes()).to(device, memory_format=torch.channels_last)
     initialise(separator)
+    teach(separator.backbone)
     muon, adam = optimizers(separator)
     average = Average(separator)
     test = draw_masks(np.random.default_rng(SEED), SCENES, SIDE, SIDE)
@@ -80,11 +90,7 @@ def train_separator(folder: Path, minutes: float, device: torch.device, workers:
         loss = separator_loss(fields, scenes)
         if not session.sound(loss):
             continue
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(separator.parameters(), 1.0)
-        for optimizer in (muon, adam):
-            optimizer.step()
-            optimizer.zero_grad()
+        learn(separator, loss, muon, adam)
         average.update(separator, session.steps)
     average.copy_to(separator)
     save_separator(separator.bfloat16(), folder / "checkpoint")
@@ -92,18 +98,27 @@ def train_separator(folder: Path, minutes: float, device: torch.device, workers:
 
 def optimizers(separator: Separator) -> tuple[Muon, torch.optim.AdamW]:
     """Return Muon for the kernels, and AdamW for everything else."""
-    kernels = [p for p in separator.parameters() if p.ndim == 4]
-    others = [p for p in separator.parameters() if p.ndim != 4]
+    learning = [p for p in separator.parameters() if p.requires_grad]
+    kernels = [p for p in learning if p.ndim == 4]
+    others = [p for p in learning if p.ndim != 4]
     return Muon(kernels, MUON_RATE), torch.optim.AdamW(others, ADAM_RATE, betas=(0.9, 0.98))
 
 
 @torch.no_grad()
 def initialise(separator: Separator) -> None:
-    """Fill the network so that signals keep their size."""
+    """Fill the network so that signals keep their size; in a backbone, until taught, they fade."""
     for module in separator.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
             torch.nn.init.zeros_(module.bias)
+
+
+def teach(backbone: Backbone) -> None:
+    """Give the backbone the weights that `BACKBONE` names, for good; without any it will learn."""
+    path = os.environ.get(BACKBONE)
+    if path:
+        backbone.load_state_dict(load_file(path))
+        backbone.requires_grad_(requires_grad=False)
 
 
 def moved(scenes: Masks, device: torch.device) -> Masks:
@@ -124,8 +139,10 @@ def separator_loss(fields: Fields, scenes: Masks) -> Tensor:
     masks = kinds.new_zeros(owners.shape)
     for keys, truth in ((fields.seen, scenes.seen), (fields.whole, scenes.whole)):
         masks = masks + mask_loss(answers(queries, keys.float()), truth[batch, owners], weights)
+    masks = (masks * there).sum() / there.sum().clamp_min(1)
     order = order_loss(at(fields.nearness.float(), points)[..., 0], owners, scenes.whole, there)
-    return kinds + (masks * there).sum() / there.sum().clamp_min(1) + ORDER_WEIGHT * order
+    pairs = pair_loss(queries, at(fields.seen.float(), points), owners, there)
+    return kinds + masks + PAIR_WEIGHT * pairs + ORDER_WEIGHT * order
 
 
 def draw_points(seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -153,6 +170,25 @@ def mask_loss(logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     found = logits.sigmoid()
     both, either = (found * target).sum(dim=(2, 3)), (found + target).sum(dim=(2, 3))
     return entropy + 1 - (2 * both + 1) / (either + 1)
+
+
+def pair_loss(queries: Tensor, keys: Tensor, owners: Tensor, there: Tensor) -> Tensor:
+    """Return the cross-entropy of whether two points are of one thing.
+
+    In a mask a thing that shows little is a few pixels in an error of many; here it counts as much
+    as any other.
+
+    Args:
+        queries: (B, P, D), what the points ask.
+        keys: (B, P, D), what they answer.
+        owners: (B, P), whose they are.
+        there: (B, P), which there are.
+    """
+    logits = answers(queries, keys.mT[:, :, None])[:, :, 0]
+    same = (owners[:, :, None] == owners[:, None]).float()
+    asked = there[:, :, None] & there[:, None]
+    entropy = F.binary_cross_entropy_with_logits(logits, same, reduction="none")
+    return (entropy * asked).sum() / asked.sum().clamp_min(1)
 
 
 def order_loss(nearness: Tensor, owners: Tensor, whole: Tensor, there: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def test_what_is_shipped_is_listed_and_what_could_be_fetched(layerctl):
     assert answer.code == 0
     header, mini, qwen = answer.out.splitlines()
     assert header.split() == ["model", "parameters", "size", "folder", "note"]
-    assert mini.split()[:6] == ["mini", "27.8", "M", "0.06", "GB", str(shipped_folder() / "mini")]
+    assert mini.split()[:6] == ["mini", "29.8", "M", "0.06", "GB", str(shipped_folder() / "mini")]
     assert "plain and softly lit backdrops" in mini
     assert qwen == "qwen is not here: layerctl models pull qwen fetches it (57.7 GB)"
 

@@ -68,7 +68,7 @@ def test_a_separator_of_other_sizes_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"num_res_blocks": 0}, {"num_attentions": 10**9}, {"widths": "wide"}],
+    [{"num_res_blocks": 0}, {"num_attentions": 10**9}, {"widths": "wide"}, {"widths": [8, 8]}],
 )
 def test_what_a_config_cannot_mean_is_refused(tmp_path, change):
     save_separator(small_separator(), tmp_path)

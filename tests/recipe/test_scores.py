@@ -91,8 +91,16 @@ def test_a_layer_that_belongs_to_nothing_is_left_out_of_the_match(two):
     assert match(two.alphas, found) == ((1.0, 1), (1.0, 1))
 
 
-def test_layers_are_matched_in_order(two):
+def test_layers_of_things_that_touch_are_matched_in_order(two):
     assert sorted(match(two.alphas, two.alphas[::-1]))[0][0] < 1
+
+
+def test_things_that_do_not_touch_have_no_order(backdrop):
+    three = gather(backdrop, [box(2, 8), box(10, 14), box(12, 20)]).alphas
+    right = ((1.0, 1),) * 3
+    assert match(three, three) == match(three, three[[1, 0, 2]]) == right
+    assert match(three, three[[1, 2, 0]]) == right
+    assert match(three, three[[2, 0, 1]]) != right
 
 
 def test_lettering_needs_no_layer_of_its_own(two, backdrop):

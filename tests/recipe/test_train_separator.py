@@ -1,18 +1,25 @@
 """What the separator is told of its mistakes."""
 
 import numpy as np
+import pytest
 import torch
 from masks import Masks, draw_masks
+from safetensors.torch import save_file
 from train_separator import (
+    BACKBONE,
     at,
     draw_points,
     initialise,
     mask_loss,
+    optimizers,
     order_loss,
+    pair_loss,
     score_fields,
     separator_loss,
+    teach,
 )
 
+from layerctl_model.backbone import Backbone
 from layerctl_model.separator import Fields, Separator, SeparatorSizes
 
 SMALL = SeparatorSizes(widths=(8, 12, 16), num_res_blocks=1, num_attentions=1, key_dim=8)
@@ -94,6 +101,7 @@ def test_a_small_network_learns_scenes_by_heart():
     )
     separator = Separator(SMALL)
     initialise(separator)
+    separator.backbone.requires_grad_(requires_grad=False)
     adam = torch.optim.Adam(separator.parameters(), 3e-3)
     before = separator_loss(separator(masks.pictures), masks).item()
     for _ in range(60):
@@ -102,3 +110,38 @@ def test_a_small_network_learns_scenes_by_heart():
         adam.step()
     assert separator_loss(separator(masks.pictures), masks).item() < 0.6 * before
     assert set(score_fields(separator, masks)) == {"seen", "seen_apart", "whole", "whole_apart"}
+
+
+def test_a_taught_backbone_learns_no_more_and_one_without_weights_does(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    separator, taught = Separator(SMALL), Backbone()
+    monkeypatch.delenv(BACKBONE, raising=False)
+    teach(separator.backbone)
+    muon, adam = optimizers(separator)
+    every = sum(len(optimizer.param_groups[0]["params"]) for optimizer in (muon, adam))
+    assert every == len(list(separator.parameters()))
+    save_file(taught.state_dict(), tmp_path / "weights.safetensors")
+    monkeypatch.setenv(BACKBONE, str(tmp_path / "weights.safetensors"))
+    teach(separator.backbone)
+    for name, tensor in taught.state_dict().items():
+        assert torch.equal(separator.backbone.state_dict()[name], tensor)
+    muon, adam = optimizers(separator)
+    learning = [p for optimizer in (muon, adam) for p in optimizer.param_groups[0]["params"]]
+    frozen = {id(p) for p in separator.backbone.parameters()}
+    assert len(learning) == every - len(frozen)
+    assert not frozen & {id(p) for p in learning}
+
+
+def test_points_of_one_thing_should_say_so_and_those_that_are_not_there_say_nothing():
+    owners = torch.tensor([[0, 0, 1, 1]])
+    there = torch.ones(1, 4, dtype=torch.bool)
+    own = torch.nn.functional.one_hot(owners, 2).float()
+    right = pair_loss(own, 40 * (2 * own - 1), owners, there)
+    assert right < 0.01
+    assert pair_loss(own, 40 * (1 - 2 * own), owners, there) > 2
+    one_thing = pair_loss(own[:, :, :1] + own[:, :, 1:], torch.full((1, 4, 1), 40.0), owners, there)
+    assert one_thing == pytest.approx(20, abs=0.1)
+    alone = torch.tensor([[True, True, False, False]])
+    astray = torch.where(alone[..., None], 40 * (2 * own - 1), 40 * (1 - 2 * own))
+    assert pair_loss(own, astray, owners, alone) < 0.01
+    assert pair_loss(own, astray, owners, torch.zeros_like(alone)) == 0
