@@ -48,7 +48,7 @@ def hang_tag(rng: np.random.Generator, sprite: Sprite) -> None:
     solid = np.flatnonzero(there[row])
     side = int(rng.integers(2)) * 2 - 1
     x, y = (2 * np.array([solid[-(side > 0)], row]) + 1) / sprite.side - 1
-    size, drop = rng.uniform(0.06, 0.14, 2), rng.uniform(0.05, 0.2)
+    size, drop = rng.uniform(0.06, 0.2, 2), rng.uniform(0.05, 0.25)
     heart = np.clip((x + side * rng.uniform(-0.08, 0.1), y + drop + size[1]), -0.8, 0.8)
     card = turn(rectangle((0, 0), size), rng.normal(0, 0.3)) + heart
     string = [(x - side * 0.03, y), heart - (0, size[1] * 0.8)]

@@ -52,6 +52,12 @@ IN_STOCK = 60.0
 OBJECT_COUNTS = (0.03, 0.42, 0.27, 0.2, 0.08)
 """How often a scene has no, one, two, three or four objects."""
 
+MATCHED = 0.2
+"""How often a thing has the colour of the one behind it, so that it must be told by its form."""
+
+ON_TOP = 0.3
+"""How often a heap is one large thing with small ones on it or before it."""
+
 WHOLE = 0.88
 """How often an object is kept inside the frame."""
 
@@ -104,6 +110,8 @@ def arrange(rng: np.random.Generator, ground: Backdrop, light: Light) -> tuple[P
         sprite = bent(rng, draw_object(rng, extent, light.turned(spot.angle)))
         if rng.random() < 0.1:
             blend_in(sprite, cv2.mean(ground.colour)[:3], rng.uniform(0.4, 0.8))
+        elif objects and rng.random() < MATCHED:
+            match(sprite, mean_colour(objects[-1].pixels), rng.uniform(0.5, 1))
         objects.append(Placed(place(sprite, ground.colour.shape[:2], spot), spot.pose))
     return by_depth(noticeable(objects))
 
@@ -127,10 +135,13 @@ def lay_out(rng: np.random.Generator, count: int, horizon: float | None) -> list
 
 def group(rng: np.random.Generator, count: int) -> tuple[Numbers, Numbers]:
     """Return sizes and centres (count, 2) of objects, in shares of the frame."""
-    if count == 1:
-        return rng.uniform(0.35, 0.95, 1), rng.normal(0.5, 0.08, (1, 2))
+    if count < 2:
+        return rng.uniform(0.35, 0.95, count), rng.normal(0.5, 0.08, (count, 2))
     sizes = rng.uniform(0.5, 0.85) * (1 - 0.08 * (count - 1)) * rng.uniform(0.7, 1.15, count)
     kind = rng.random()
+    if kind < 0.6 * ON_TOP:
+        sizes[1:] *= rng.uniform(0.35, 0.7, count - 1)
+        return sizes, rng.normal(0.5, 0.25 * sizes[0], (count, 2))
     if kind < 0.6:
         return sizes, rng.normal(0.5, rng.uniform(0.07, 0.15), (count, 2))
     centres = rng.normal(0.5, 0.22, (count, 2))
@@ -225,6 +236,20 @@ def blend_in(sprite: Sprite, ground: Sequence[float], share: float) -> None:
     """Pull an object's colours towards the backdrop's: white on white, dark on dark."""
     colour = sprite.pixels[..., :3]
     colour += (np.array(ground, np.float32) * sprite.pixels[..., 3:] - colour) * np.float32(share)
+
+
+def match(sprite: Sprite, wanted: Floats, share: float) -> None:
+    """Move an object's mean colour towards another one; its pattern stays."""
+    colour, alpha = sprite.pixels[..., :3], sprite.pixels[..., 3:]
+    colour += (wanted - mean_colour(sprite.pixels)) * alpha * np.float32(share)
+    np.clip(colour, 0, alpha, out=colour)
+
+
+def mean_colour(pixels: Floats) -> Floats:
+    """Return the mean colour (3,) of what shows in premultiplied pixels."""
+    total = pixels.sum(axis=(0, 1))
+    mean: Floats = total[:3] / np.maximum(total[3], np.float32(1e-3))
+    return mean
 
 
 def place(sprite: Sprite, size: tuple[int, int], spot: Spot) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import cv2
@@ -24,28 +25,33 @@ SHADE = 0.25
 """How much darker a thing may be on the side away from the lamp than it is in its picture."""
 
 
-def stock() -> tuple[Path, ...]:
-    """Return the pictures in the folder that the environment names, none if it names none."""
+def stock() -> tuple[tuple[Path, ...], ...]:
+    """Return the pictures in each folder of the one that the environment names, if it names one."""
     folder = os.environ.get(FOLDER)
     return listed(Path(folder)) if folder else ()
 
 
 @cache
-def listed(folder: Path) -> tuple[Path, ...]:
-    """Return all pictures under a folder, in the same order on every machine.
+def listed(folder: Path) -> tuple[tuple[Path, ...], ...]:
+    """Return the pictures of each folder in a folder, in the same order on every machine.
 
     Raises:
         FileNotFoundError: There are none.
     """
-    paths = tuple(sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES))
+    found = (path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+    paths = sorted(found, key=lambda path: (path.parent, path))
     if not paths:
         raise FileNotFoundError(f"{folder}: there is no picture in this folder; unset {FOLDER}")
-    return paths
+    return tuple(tuple(pictures) for _, pictures in groupby(paths, lambda path: path.parent))
 
 
 def cut_out(rng: np.random.Generator, sprite: Sprite) -> None:
-    """A thing as one of the pictures in stock shows it, mirrored, relit or recoloured at random."""
-    paths = stock()
+    """A thing as one of the pictures in stock shows it, mirrored, relit or recoloured at random.
+
+    Pictures of each folder are as frequent as those of any other, however many there are.
+    """
+    folders = stock()
+    paths = folders[rng.integers(len(folders))]
     patch = fitted(read_cut_out(paths[rng.integers(len(paths))]), sprite.side, 0.95)
     patch = patch[:, ::-1] if rng.random() < 0.5 else patch
     alpha = np.maximum(patch[..., 3:], np.float32(1e-3))

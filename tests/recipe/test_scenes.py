@@ -9,7 +9,8 @@ import torch
 from backdrops import BACKDROPS
 from PIL import Image
 from scenes import flatten, frames, make_scene
-from staging import Placed, by_depth
+from sprites import Light, Sprite
+from staging import Placed, by_depth, group, match, mean_colour
 from stream import SHAPES, SIDE, SceneBatches, ahead
 
 SEEDS = range(12)
@@ -136,6 +137,23 @@ def test_products_of_a_scene_are_ordered_by_depth():
         products = [layer.pixels for layer in scene(seed).layers if layer.role == "product"]
         objects = tuple(Placed(premultiplied(pixels), "hanging") for pixels in products)
         assert by_depth(objects) == objects
+
+
+def test_a_thing_takes_on_the_colour_of_another_and_keeps_its_pattern():
+    sprite = Sprite.blank(64, Light((0, 0, 1), 0.5, (1, 1, 1)))
+    sprite.pixels[16:48, 16:48] = (0.3, 0.4, 0.5, 1)
+    sprite.pixels[16:48, 16:24, :3] += np.float32(0.1)
+    match(sprite, np.array([0.6, 0.2, 0.1], np.float32), 1.0)
+    assert mean_colour(sprite.pixels) == pytest.approx([0.6, 0.2, 0.1], abs=1e-4)
+    assert sprite.pixels[30, 20, :3] - sprite.pixels[30, 40, :3] == pytest.approx(0.1, abs=1e-4)
+    assert not sprite.pixels[:16].any()
+
+
+def test_some_heaps_are_a_large_thing_with_small_ones_on_it():
+    rng = np.random.default_rng(0)
+    sizes = np.array([group(rng, 3)[0] for _ in range(400)])
+    on_top = (sizes[:, 1:].max(axis=1) < 0.5 * sizes[:, 0]).mean()
+    assert 0.02 < on_top < 0.3
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,8 +1,8 @@
-"""Which drawings of a library are things."""
+"""Which pictures of a library are things."""
 
 import numpy as np
 import pytest
-from gather_clipart import SIDE, gather, is_thing, main
+from gather_library import SIDE, gather, is_thing, main
 from PIL import Image
 
 
@@ -59,8 +59,8 @@ def test_things_are_copied_small_and_no_more_than_asked(tmp_path):
     save(drawing(400), library / "plants" / "pear 0.png")
     save(drawing(400), library / "shapes" / "disc.png")
     save(drawing(64), library / "food" / "tiny.png")
-    assert gather(library, tmp_path / "all", 100) == 5
-    assert gather(library, tmp_path / "few", 3) == 3
+    assert gather("openclipart", library, tmp_path / "all", 100) == 5
+    assert gather("openclipart", library, tmp_path / "few", 3) == 3
     copies = sorted((tmp_path / "all").iterdir())
     assert [copy.name for copy in copies] == [
         *(f"food-fruit-pear {number}.webp" for number in range(4)),
@@ -71,8 +71,16 @@ def test_things_are_copied_small_and_no_more_than_asked(tmp_path):
         assert copy.mode == "RGBA"
 
 
+def test_what_is_drawn_is_left_out_of_a_library_of_photos(tmp_path):
+    save(drawing(), tmp_path / "animals" / "birds" / "owl.png")
+    save(drawing(), tmp_path / "animals" / "birds" / "cartoon" / "owl.png")
+    assert gather("tuxpaint", tmp_path, tmp_path / "out", 100) == 1
+
+
 def test_a_folder_without_drawings_is_named(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["gather_clipart", str(tmp_path), str(tmp_path / "out")])
+    monkeypatch.setattr(
+        "sys.argv", ["gather_library", "tuxpaint", str(tmp_path), str(tmp_path / "out")]
+    )
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 2

@@ -1,9 +1,11 @@
-"""Copies the things out of a library of drawings, one file for each: cut-outs to train on.
+"""Copies the things out of a library of pictures, one file for each: cut-outs to train on.
 
-    sudo apt-get install openclipart-png
-    python model/recipe/gather_clipart.py /usr/share/openclipart/png runs/stock/clipart
+    sudo apt-get install openclipart-png tuxpaint-stamps-default
+    cd model/recipe
+    python gather_library.py openclipart /usr/share/openclipart/png runs/stock/clipart
+    python gather_library.py tuxpaint /usr/share/tuxpaint/stamps runs/stock/stamps
 
-A drawing is a thing if it is one opaque piece of several colours that does not fill its box.
+A picture shows a thing if it is one opaque piece of several colours that does not fill its box.
 """
 
 from __future__ import annotations
@@ -17,29 +19,48 @@ import numpy as np
 from PIL import Image
 from shapes import Floats
 
-SUBJECTS = (
-    "animals",
-    "buildings/furniture",
-    "computer/games",
-    "computer/hardware",
-    "education",
-    "electronics",
-    "food",
-    "office",
-    "people/clothing",
-    "plants",
-    "recreation/holiday",
-    "recreation/music",
-    "recreation/party",
-    "recreation/sports",
-    "recreation/toys",
-    "science/medicine",
-    "tools",
-    "transportation/boating",
-    "transportation/vehicles",
-    "unsorted",
-)
-"""The folders of the library where things are; in the others are signs, icons and patterns."""
+SUBJECTS = {
+    "openclipart": (
+        "animals",
+        "buildings/furniture",
+        "computer/games",
+        "computer/hardware",
+        "education",
+        "electronics",
+        "food",
+        "office",
+        "people/clothing",
+        "plants",
+        "recreation/holiday",
+        "recreation/music",
+        "recreation/party",
+        "recreation/sports",
+        "recreation/toys",
+        "science/medicine",
+        "tools",
+        "transportation/boating",
+        "transportation/vehicles",
+        "unsorted",
+    ),
+    "tuxpaint": (
+        "animals",
+        "clothes",
+        "food",
+        "hobbies",
+        "household",
+        "medical",
+        "people/toys",
+        "plants",
+        "seasonal",
+        "space",
+        "sports",
+        "vehicles",
+    ),
+}
+"""The folders of each library where things are; in the others are signs, icons and patterns."""
+
+DRAWN = "cartoon"
+"""A folder in those of Tux Paint's stamps; the others hold photos."""
 
 SIDE = 256
 LEAST_SIDE, MOST_SIDE = 96, 3000
@@ -56,9 +77,11 @@ COLOURED = 0.05
 """Standard deviation of the colours, of 1, below which a drawing is a silhouette."""
 
 
-def gather(folder: Path, out: Path, most: int) -> int:
-    """Copy things among the drawings of a library, at most so many, and return how many."""
-    files = [file for subject in SUBJECTS for file in sorted((folder / subject).rglob("*.png"))]
+def gather(library: str, folder: Path, out: Path, most: int) -> int:
+    """Copy things among the pictures of a library, at most so many, and return how many."""
+    subjects = (folder / subject for subject in SUBJECTS[library])
+    files = [file for subject in subjects for file in sorted(subject.rglob("*.png"))]
+    files = [file for file in files if DRAWN not in file.parts]
     random.Random(0).shuffle(files)  # noqa: S311 - not a secret
     out.mkdir(parents=True, exist_ok=True)
     copied = 0
@@ -103,16 +126,17 @@ def is_thing(drawing: Floats) -> bool:
 
 
 def main() -> None:
-    """Copy the drawings and say how many."""
+    """Copy the pictures and say how many."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("library", choices=SUBJECTS)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--most", type=int, default=600, help="how many things at most")
     chosen = parser.parse_args()
-    copied = gather(chosen.folder, chosen.out, chosen.most)
+    copied = gather(chosen.library, chosen.folder, chosen.out, chosen.most)
     if not copied:
-        parser.error(f"{chosen.folder}: there is no drawing of a thing in this folder")
-    print(f"{copied} drawings of things in {chosen.out}")
+        parser.error(f"{chosen.folder}: there is no picture of a thing in this folder")
+    print(f"{copied} pictures of things in {chosen.out}")
 
 
 if __name__ == "__main__":
