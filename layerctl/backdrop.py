@@ -51,8 +51,17 @@ DENSE = 0.7
 STEP = 2
 """Levels of 255 by which the light may fall from one pixel to the next within a soft shadow."""
 
-BARE, HOLE, SHADED, STANDS, SHARP = -4.0, -3.0, -1.0, 7.0, 2.5
+BARE, HOLE, SHADED, STANDS, STRAP, SHARP, BLURRED = -4.0, -3.0, -1.0, 3.0, 7.0, 2.5, 0.5
 """What each finding adds to the log odds of a pixel belonging to a thing."""
+
+WIDE = 0.05
+"""Width, as a share of the longest side, up to which something is thin."""
+
+LONG = 0.25
+"""Length, as a share of the longest side, from which what hangs on nothing is a thing."""
+
+BLUR = 7
+"""Width in pixels up to which what is neither is the blurred edge between the two."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +170,37 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats) -> Floats:
     open_ground = bare & (inside < 0.3)
     shaded = ~bare & ~stands & _falls_gently(missing, open_ground, stands)
     odds = np.full(figure.shape, SHARP, np.float32)
+    odds[_edges(~bare & ~stands & ~shaded, stands)] = BLURRED
     odds[bare] = (BARE + HOLE * _ramp(0.6 - inside, 0, 0.4))[bare]
     odds[shaded] = SHADED
     odds[stands] = STANDS
+    odds[_straps(stands, figure)] = STRAP
     return odds
+
+
+def _straps(stands: NDArray[np.bool_], figure: Floats) -> NDArray[np.bool_]:
+    """Return what is thin and may be all that was missed of a thing.
+
+    It hangs on the figure, or is a thing by itself: a table's edge runs out of the picture, and
+    dust is small.
+    """
+    height, width = stands.shape
+    side = 2 * round(WIDE * max(stands.shape) / 2) + 1
+    there, kernel = stands.astype(np.uint8), np.ones((side, side), np.uint8)
+    broad = cv2.dilate(cv2.morphologyEx(there, cv2.MORPH_OPEN, kernel), kernel)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(there)
+    left, top, across, down = boxes.T[:4]
+    clear = (left > 0) & (top > 0) & (left + across < width) & (top + down < height)
+    alone = clear & (np.maximum(across, down) > LONG * max(stands.shape))
+    return stands & (broad == 0) & (alone[labels] | (share_of(figure, labels) > 0.5))
+
+
+def _edges(neither: NDArray[np.bool_], stands: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what is neither backdrop nor thing only because it is the blurred edge of a thing."""
+    kernel = np.ones((BLUR, BLUR), np.uint8)
+    wide = cv2.morphologyEx(neither.astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    edges: NDArray[np.bool_] = (cv2.dilate(stands.astype(np.uint8), kernel) > 0) & (wide == 0)
+    return neither & edges
 
 
 def _falls_gently(

@@ -48,7 +48,7 @@ NEARBY = 0.05
 SEEN = 0.95
 """Share of a pixel from which it counts as showing one layer alone."""
 
-WIDE, FINE = (5,), (5, 3, 1)
+WIDE, FINE = (5,), (7, 5, 3, 1)
 """Widths in pixels of what shows a layer alone: at first, and down to strokes that were cut."""
 
 THREADS = 4

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from layerctl.backdrop import Backdrop, figure_odds
 from layerctl.compositing import Bytes, Floats, Stack, pick
 
-CUT_SIDE = 480
+CUT_SIDE = 720
 """Longest side, in pixels, at which the cut is made: its cost grows faster than the area."""
 
-BAND = 0.03
+BAND = 0.05
 """Half width, as a share of the longest side, of the band in which a rough outline may be off."""
 
 FAR, CERTAIN = 3.5, 3.2
@@ -82,7 +82,7 @@ def _rough_odds(rough: Floats) -> Floats:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     odds = np.log((rough + 0.1) / (1.1 - rough))
     odds[cv2.dilate(inside, kernel) == 0] = -FAR
-    odds[(cv2.erode(inside, kernel) > 0) | (rough > 0.98)] = FAR
+    odds[cv2.erode(inside, kernel) > 0] = FAR
     return odds
 
 

@@ -57,6 +57,25 @@ def test_a_soft_shadow_is_no_thing_and_a_sharp_edge_is_one():
     assert odds[grey > 0].min() > 0
 
 
+def test_the_blurred_edge_of_a_dark_thing_is_not_all_its_own():
+    alpha = cv2.GaussianBlur(box(50, 130, 70, 170), (0, 0), 1.2)
+    picture = gradient() * (1 - 0.95 * alpha[..., None])
+    odds = figure_odds(picture, fit_backdrop(picture, 1 - alpha), alpha)
+    mixed, dark = (alpha > 0.1) & (alpha < 0.25), alpha > 0.99
+    assert odds[mixed].max() < 1 < odds[dark].min()
+
+
+def test_what_may_have_been_missed_of_a_thing_is_thin():
+    figure, strap = box(50, 130, 70, 170), box(10, 50, 100, 104)
+    cable = box(150, 153, 20, 120)
+    table, rim, dust = box(150, 180, 130, 240), box(60, 63, 200, 240), box(20, 23, 200, 203)
+    picture = gradient()
+    picture[figure + strap + cable + table + rim + dust > 0] = (0.1, 0.2, 0.7)
+    odds = figure_odds(picture, fit_backdrop(picture, 1 - figure), figure)
+    sure = min(odds[thing > 0].max() for thing in (strap, cable))
+    assert max(odds[thing > 0].max() for thing in (table, rim, dust)) < sure
+
+
 def test_a_shadow_takes_light_and_leaves_the_colour():
     missing, off = shade(0.7 * gradient(), gradient())
     assert np.allclose(missing, 0.3, atol=1e-5)

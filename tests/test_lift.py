@@ -143,6 +143,27 @@ def test_on_a_plain_backdrop_what_the_model_missed_is_found():
     )
 
 
+def test_a_table_below_a_plain_wall_is_no_part_of_the_product():
+    photo, layers = scene()
+    photo[270:, :, :3] = (60, 40, 30)
+    stack = lift(photo, guess_of(layers), 420)
+    assert not stack.alphas[1][270:].any()
+    assert stack.alphas[1][layers[1][..., 3] > 0.99].mean() > 250
+
+
+def test_a_guess_that_is_too_wide_is_cut_back_to_the_photo_s_edge():
+    photo, layers = scene()
+    rng = np.random.default_rng(2)
+    wall = cv2.resize(rng.random((30, 42), dtype=np.float32), (420, 300))
+    layers[0][..., :3] = (0.1, 0.3, 0.5) + 0.4 * wall[..., None]
+    shown = layers[0][..., :3] + layers[1][..., 3:] * (layers[1][..., :3] - layers[0][..., :3])
+    photo[..., :3] = np.rint(shown * 255)
+    true = layers[1][..., 3].copy()
+    layers[1][..., 3] = cv2.dilate(true, np.ones((25, 25)))
+    stack = lift(photo, guess_of(layers), 420)
+    assert np.abs(stack.alphas[1] / 255 - true).mean() < 0.01
+
+
 def test_on_a_plain_backdrop_no_ghost_of_the_model_s_is_left_behind_the_product():
     photo, layers = scene()
     ghost = layers[1][..., 3:] * 0.4
