@@ -61,7 +61,7 @@ LONG = 0.25
 """Length, as a share of the longest side, from which what hangs on nothing is a thing."""
 
 BLUR = 7
-"""Width in pixels up to which what is neither is the blurred edge between the two."""
+"""Width in pixels up to which what is neither is an edge between the two, out of focus."""
 
 
 @dataclass(frozen=True)
@@ -197,10 +197,11 @@ def _straps(stands: NDArray[np.bool_], figure: Floats) -> NDArray[np.bool_]:
 
 def _edges(neither: NDArray[np.bool_], stands: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return what is neither backdrop nor thing only because it is the blurred edge of a thing."""
-    kernel = np.ones((BLUR, BLUR), np.uint8)
+    kernel, around = np.ones((BLUR, BLUR), np.uint8), np.ones((2 * BLUR + 1,) * 2, np.uint8)
     wide = cv2.morphologyEx(neither.astype(np.uint8), cv2.MORPH_OPEN, kernel)
-    edges: NDArray[np.bool_] = (cv2.dilate(stands.astype(np.uint8), kernel) > 0) & (wide == 0)
-    return neither & edges
+    near = cv2.dilate(stands.astype(np.uint8), around)
+    edges: NDArray[np.bool_] = neither & (near > 0) & (wide == 0)
+    return edges
 
 
 def _falls_gently(

@@ -1,9 +1,8 @@
 """Copies the things out of a library of pictures, one file for each: cut-outs to train on.
 
     sudo apt-get install openclipart-png tuxpaint-stamps-default
-    cd model/recipe
-    python gather_library.py openclipart /usr/share/openclipart/png runs/stock/clipart
-    python gather_library.py tuxpaint /usr/share/tuxpaint/stamps runs/stock/stamps
+    python model/recipe/gather_library.py openclipart /usr/share/openclipart/png runs/stock/clipart
+    python model/recipe/gather_library.py tuxpaint /usr/share/tuxpaint/stamps runs/stock/stamps
 
 A picture shows a thing if it is one opaque piece of several colours that does not fill its box.
 """
