@@ -51,8 +51,15 @@ DENSE = 0.7
 STEP = 2
 """Levels of 255 by which the light may fall from one pixel to the next within a soft shadow."""
 
-BARE, HOLE, SHADED, STANDS, STRAP, SHARP, BLURRED = -4.0, -3.0, -1.0, 3.0, 7.0, 2.5, 0.5
-"""What each finding adds to the log odds of a pixel belonging to a thing."""
+BARE, HOLE, SHADED = -4.0, -3.0, -1.0
+"""What bare backdrop, a hole and a soft shadow add to the log odds of a pixel's being a thing's."""
+
+STANDS, MISSED, SHARP, BLURRED = 3.0, 7.0, 2.5, 0.5
+"""What another colour, a sharp edge and a blurred one add to them.
+
+Another colour may be a table's: only of what may well have been missed it outweighs a guess that
+says no.
+"""
 
 WIDE = 0.05
 """Width, as a share of the longest side, up to which something is thin."""
@@ -61,7 +68,7 @@ LONG = 0.25
 """Length, as a share of the longest side, from which what hangs on nothing is a thing."""
 
 BLUR = 7
-"""Width in pixels up to which what is neither is an edge between the two, out of focus."""
+"""Width in pixels below which a strip of neither backdrop nor thing is a thing's blurred edge."""
 
 
 @dataclass(frozen=True)
@@ -174,25 +181,31 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats) -> Floats:
     odds[bare] = (BARE + HOLE * _ramp(0.6 - inside, 0, 0.4))[bare]
     odds[shaded] = SHADED
     odds[stands] = STANDS
-    odds[_straps(stands, figure)] = STRAP
+    odds[_thin(stands) & _missed(stands, figure)] = MISSED
     return odds
 
 
-def _straps(stands: NDArray[np.bool_], figure: Floats) -> NDArray[np.bool_]:
-    """Return what is thin and may be all that was missed of a thing.
+def _thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the parts of a mask that are far from all that is broad, whose rims are ragged."""
+    side = 2 * round(WIDE * max(mask.shape) / 2) + 1
+    there, kernel = mask.astype(np.uint8), np.ones((side, side), np.uint8)
+    broad = cv2.dilate(cv2.morphologyEx(there, cv2.MORPH_OPEN, kernel), kernel)
+    thin: NDArray[np.bool_] = mask & (broad == 0)
+    return thin
 
-    It hangs on the figure, or is a thing by itself: a table's edge runs out of the picture, and
-    dust is small.
+
+def _missed(stands: NDArray[np.bool_], figure: Floats) -> NDArray[np.bool_]:
+    """Return where something is figure for the most part, or long and clear of the frame.
+
+    A table's edge runs out of the picture, and dust is small.
     """
     height, width = stands.shape
-    side = 2 * round(WIDE * max(stands.shape) / 2) + 1
-    there, kernel = stands.astype(np.uint8), np.ones((side, side), np.uint8)
-    broad = cv2.dilate(cv2.morphologyEx(there, cv2.MORPH_OPEN, kernel), kernel)
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(there)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(stands.astype(np.uint8))
     left, top, across, down = boxes.T[:4]
     clear = (left > 0) & (top > 0) & (left + across < width) & (top + down < height)
     alone = clear & (np.maximum(across, down) > LONG * max(stands.shape))
-    return stands & (broad == 0) & (alone[labels] | (share_of(figure, labels) > 0.5))
+    missed: NDArray[np.bool_] = alone[labels] | (share_of(figure, labels) > 0.5)
+    return missed
 
 
 def _edges(neither: NDArray[np.bool_], stands: NDArray[np.bool_]) -> NDArray[np.bool_]:

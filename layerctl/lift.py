@@ -121,7 +121,7 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
         paint = np.stack([_as_bytes(_enlarge(layer, photo.shape, band)) for layer in painted])
         rough = Stack(native[:, band], paint, guess.black)
         if edges:
-            outlines = find_outlines(native, band) & ~np.array(guess.ground)[:, None, None]
+            outlines = find_outlines(native, band, detail) & ~np.array(guess.ground)[:, None, None]
             rough = replace(rough, alphas=settle_edges(photo[band], rough, outlines))
         fitted = replace(rough, alphas=fit_alphas(photo[band], rough.alphas, guess.black))
         alphas[:, band], colours[:, band] = fitted.alphas, solve(photo[band], fitted)

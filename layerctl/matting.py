@@ -22,6 +22,9 @@ CUT_SIDE = 720
 BAND = 0.05
 """Half width, as a share of the longest side, of the band in which a rough outline may be off."""
 
+HEART = 0.6
+"""Share of the greatest depth from which a pixel is safely inside, where all things are thin."""
+
 FAR, CERTAIN = 3.5, 3.2
 """Log odds of a pixel outside the band, and from which it is settled before the cut."""
 
@@ -82,7 +85,8 @@ def _rough_odds(rough: Floats) -> Floats:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     odds = np.log((rough + 0.1) / (1.1 - rough))
     odds[cv2.dilate(inside, kernel) == 0] = -FAR
-    odds[cv2.erode(inside, kernel) > 0] = FAR
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5)
+    odds[depth > min(reach, HEART * depth.max())] = FAR
     return odds
 
 
@@ -154,12 +158,13 @@ def settle_edges(photo: Bytes, stack: Stack, outlines: NDArray[np.bool_]) -> Byt
     return settled
 
 
-def find_outlines(alphas: Bytes, band: slice) -> NDArray[np.bool_]:
+def find_outlines(alphas: Bytes, band: slice, detail: int) -> NDArray[np.bool_]:
     """Return where in a band the outlines of layers (K, H, W) may be.
 
-    As far from them as a pixel of the cut is wide.
+    As far from them as a pixel of the cut is wide, which was made at `CUT_SIDE` pixels, or at
+    `detail` if those were fewer.
     """
-    reach = 1 + round(max(alphas.shape[1:]) / CUT_SIDE)
+    reach = 1 + round(max(alphas.shape[1:]) / min(CUT_SIDE, detail))
     top = max(0, band.start - reach)
     inner = slice(band.start - top, band.stop - top)
     around = [

@@ -18,7 +18,7 @@ SURE = 0.5
 ASKED = 1024
 """How many pixels are asked at most."""
 
-SPLIT = 0.08
+SPLIT = 0.05
 """Share of all pixels of things that must be better explained for a thing to become two."""
 
 APART = 0.05

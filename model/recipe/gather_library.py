@@ -56,10 +56,13 @@ SUBJECTS = {
         "vehicles",
     ),
 }
-"""The folders of each library where things are; in the others are signs, icons and patterns."""
+"""The folders of each library where things are."""
 
-DRAWN = "cartoon"
-"""A folder in those of Tux Paint's stamps; the others hold photos."""
+DRAWN = {"openclipart": (), "tuxpaint": ("cartoon",)}
+"""Folders in these of drawings that are too simple: most of Tux Paint's stamps are photos."""
+
+DOUBLES = ("_mirror", "_flip")
+"""How the names of pictures end that another one shows already, turned over."""
 
 SIDE = 256
 LEAST_SIDE, MOST_SIDE = 96, 3000
@@ -73,41 +76,45 @@ WHOLE = 0.93
 """Share of a thing that its largest piece has."""
 
 COLOURED = 0.05
-"""Standard deviation of the colours, of 1, below which a drawing is a silhouette."""
+"""Standard deviation of the colours, of 1, below which a picture is a silhouette."""
 
 
 def gather(library: str, folder: Path, out: Path, most: int) -> int:
     """Copy things among the pictures of a library, at most so many, and return how many."""
     subjects = (folder / subject for subject in SUBJECTS[library])
     files = [file for subject in subjects for file in sorted(subject.rglob("*.png"))]
-    files = [file for file in files if DRAWN not in file.parts]
+    files = [file for file in files if not _left_out(library, file.relative_to(folder))]
     random.Random(0).shuffle(files)  # noqa: S311 - not a secret
     out.mkdir(parents=True, exist_ok=True)
     copied = 0
     for file in files:
         if copied == most:
             break
-        drawing = opened(file)
-        if drawing is not None and is_thing(np.asarray(drawing, np.float32) / 255):
+        picture = opened(file)
+        if picture is not None and is_thing(np.asarray(picture, np.float32) / 255):
             name = "-".join(file.relative_to(folder).with_suffix(".webp").parts)
-            drawing.save(out / name, "WEBP", lossless=True)
+            picture.save(out / name, "WEBP", lossless=True)
             copied += 1
     return copied
 
 
+def _left_out(library: str, name: Path) -> bool:
+    return name.stem.endswith(DOUBLES) or bool(set(DRAWN[library]) & set(name.parts))
+
+
 def opened(file: Path) -> Image.Image | None:
-    """Return a drawing, `SIDE` pixels at most, or nothing if it is of no useful size."""
-    with Image.open(file) as drawing:
-        if not LEAST_SIDE <= max(drawing.size) <= MOST_SIDE:
+    """Return a picture, `SIDE` pixels at most, or nothing if it is of no useful size."""
+    with Image.open(file) as picture:
+        if not LEAST_SIDE <= max(picture.size) <= MOST_SIDE:
             return None
-        small = drawing.convert("RGBA")
+        small = picture.convert("RGBA")
     small.thumbnail((SIDE, SIDE))
     return small
 
 
-def is_thing(drawing: Floats) -> bool:
-    """Whether a drawing (H, W, 4) in [0, 1] shows one thing, cut out."""
-    alpha = drawing[..., 3]
+def is_thing(picture: Floats) -> bool:
+    """Whether a picture (H, W, 4) in [0, 1] shows one thing, cut out."""
+    alpha = picture[..., 3]
     inside = np.argwhere(alpha > 0.25)
     if not len(inside):
         return False
@@ -115,7 +122,7 @@ def is_thing(drawing: Floats) -> bool:
     filled = (alpha[top:bottom, left:right] > 0.5).mean()
     opaque = (alpha > 0.9).sum() / (alpha > 0.12).sum()
     pieces = cv2.connectedComponentsWithStats((alpha > 0.4).astype(np.uint8))[2][1:, 4]
-    colours = drawing[alpha > 0.8][:, :3]
+    colours = picture[alpha > 0.8][:, :3]
     return bool(
         FILLED[0] < filled < FILLED[1]
         and opaque > OPAQUE

@@ -53,7 +53,7 @@ OBJECT_COUNTS = (0.03, 0.42, 0.27, 0.2, 0.08)
 """How often a scene has no, one, two, three or four objects."""
 
 MATCHED = 0.2
-"""How often a thing has the colour of the one behind it, so that it must be told by its form."""
+"""How often a thing is pulled towards the colour of the one drawn before it, to be told by form."""
 
 ON_TOP = 0.3
 """How often a heap is one large thing with small ones on it or before it."""
@@ -110,7 +110,7 @@ def arrange(rng: np.random.Generator, ground: Backdrop, light: Light) -> tuple[P
         sprite = bent(rng, draw_object(rng, extent, light.turned(spot.angle)))
         if rng.random() < 0.1:
             blend_in(sprite, cv2.mean(ground.colour)[:3], rng.uniform(0.4, 0.8))
-        elif objects and rng.random() < MATCHED:
+        elif objects and objects[-1].pixels[..., 3].any() and rng.random() < MATCHED:
             match(sprite, mean_colour(objects[-1].pixels), rng.uniform(0.5, 1))
         objects.append(Placed(place(sprite, ground.colour.shape[:2], spot), spot.pose))
     return by_depth(noticeable(objects))
@@ -239,7 +239,7 @@ def blend_in(sprite: Sprite, ground: Sequence[float], share: float) -> None:
 
 
 def match(sprite: Sprite, wanted: Floats, share: float) -> None:
-    """Move an object's mean colour towards another one; its pattern stays."""
+    """Move an object's mean colour towards another one; its pattern stays if nothing is clipped."""
     colour, alpha = sprite.pixels[..., :3], sprite.pixels[..., 3:]
     colour += (wanted - mean_colour(sprite.pixels)) * alpha * np.float32(share)
     np.clip(colour, 0, alpha, out=colour)

@@ -1,4 +1,4 @@
-"""Things cut out of pictures: renderings or photos that lie in a folder, where there is one."""
+"""Things cut out of pictures, drawn or photographed, that lie in a folder, where there is one."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SHADE = 0.25
 
 
 def stock() -> tuple[tuple[Path, ...], ...]:
-    """Return the pictures in each folder of the one that the environment names, if it names one."""
+    """Return the pictures in stock, folder by folder; none where the environment names none."""
     folder = os.environ.get(FOLDER)
     return listed(Path(folder)) if folder else ()
 
 
 @cache
 def listed(folder: Path) -> tuple[tuple[Path, ...], ...]:
-    """Return the pictures of each folder in a folder, in the same order on every machine.
+    """Return the pictures of a folder and of all below it, in the same order on every machine.
 
     Raises:
         FileNotFoundError: There are none.

@@ -71,13 +71,15 @@ def test_things_are_copied_small_and_no_more_than_asked(tmp_path):
         assert copy.mode == "RGBA"
 
 
-def test_what_is_drawn_is_left_out_of_a_library_of_photos(tmp_path):
-    save(drawing(), tmp_path / "animals" / "birds" / "owl.png")
-    save(drawing(), tmp_path / "animals" / "birds" / "cartoon" / "owl.png")
-    assert gather("tuxpaint", tmp_path, tmp_path / "out", 100) == 1
+@pytest.mark.parametrize(("library", "found"), [("tuxpaint", 1), ("openclipart", 2)])
+def test_cartoons_are_left_out_among_stamps_and_doubles_everywhere(tmp_path, library, found):
+    folder = tmp_path / "cartoon"
+    for name in ("owl.png", "owl_mirror.png", "cartoon/owl.png"):
+        save(drawing(), folder / "animals" / "birds" / name)
+    assert gather(library, folder, tmp_path / "out", 100) == found
 
 
-def test_a_folder_without_drawings_is_named(tmp_path, monkeypatch, capsys):
+def test_a_folder_without_things_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         "sys.argv", ["gather_library", "tuxpaint", str(tmp_path), str(tmp_path / "out")]
     )

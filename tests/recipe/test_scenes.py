@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 import sheet
+import staging
 import torch
 from backdrops import BACKDROPS
 from PIL import Image
@@ -149,11 +150,20 @@ def test_a_thing_takes_on_the_colour_of_another_and_keeps_its_pattern():
     assert not sprite.pixels[:16].any()
 
 
-def test_some_heaps_are_a_large_thing_with_small_ones_on_it():
-    rng = np.random.default_rng(0)
-    sizes = np.array([group(rng, 3)[0] for _ in range(400)])
-    on_top = (sizes[:, 1:].max(axis=1) < 0.5 * sizes[:, 0]).mean()
-    assert 0.02 < on_top < 0.3
+def test_some_heaps_are_a_large_thing_with_small_ones_on_it(monkeypatch):
+    shares = []
+    for on_top in (0, staging.ON_TOP, 1):
+        monkeypatch.setattr("staging.ON_TOP", on_top)
+        rng = np.random.default_rng(0)
+        sizes = np.array([group(rng, 3)[0] for _ in range(400)])
+        shares.append((sizes[:, 1:].max(axis=1) < 0.5 * sizes[:, 0]).mean())
+    assert shares[0] < shares[1] < shares[2]
+
+
+def test_a_group_of_none_has_no_sizes_and_no_places():
+    sizes, centres = group(np.random.default_rng(0), 0)
+    assert sizes.shape == (0,)
+    assert centres.shape == (0, 2)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -6,7 +6,7 @@ import staging
 from gather_emoji import gather
 from PIL import Image
 from sprites import Light, Sprite
-from stock import FOLDER, cut_out, listed, read_cut_out, stock
+from stock import FOLDER, cut_out, read_cut_out, stock
 
 SIDE = 96
 LAMP = Light((0.3, -0.5, 0.8), 0.6, (1, 1, 1))
@@ -42,10 +42,9 @@ def test_all_pictures_under_the_folder_are_in_stock(folder):
 
 
 def test_a_folder_of_few_pictures_is_drawn_from_as_often_as_one_of_many(folder):
-    wide = Image.open(folder / "two.webp")
+    tall = Image.open(folder / "two.webp")
     for number in range(9):
-        wide.save(folder / f"more {number}.webp", lossless=True)
-    listed.cache_clear()
+        tall.save(folder / f"more {number}.webp", lossless=True)
     upright = 0
     for seed in range(100):
         shown = painted(seed)[..., 3] > 0.5
