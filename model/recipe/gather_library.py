@@ -134,12 +134,12 @@ def is_thing(picture: Floats) -> bool:
 def main() -> None:
     """Copy the pictures and say how many."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("library", choices=SUBJECTS)
+    parser.add_argument("source", choices=SUBJECTS)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--most", type=int, default=600, help="how many things at most")
     chosen = parser.parse_args()
-    copied = gather(chosen.library, chosen.folder, chosen.out, chosen.most)
+    copied = gather(chosen.source, chosen.folder, chosen.out, chosen.most)
     if not copied:
         parser.error(f"{chosen.folder}: there is no picture of a thing in this folder")
     print(f"{copied} pictures of things in {chosen.out}")
