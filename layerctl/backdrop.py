@@ -88,6 +88,11 @@ class Backdrop:
         """The colour error, in [0, 1], up to which a pixel is bare backdrop."""
         return LEVEL + NOISY * self.noise
 
+    def shows(self, picture: Floats, slack: float = 1.0) -> NDArray[np.bool_]:
+        """Return where (h, w, 3) RGB in [0, 1] is bare backdrop, so many tolerances from it."""
+        away: NDArray[np.float32] = np.linalg.norm(picture - self.colours, axis=-1)
+        return away < slack * self.tolerance
+
 
 def fit_backdrop(picture: Floats, ground: Floats) -> Backdrop:
     """Return the smooth surface through what is called ground, whatever else is called so too.
@@ -168,7 +173,7 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats) -> Floats:
         backdrop: As fitted, of the same size.
         figure: (h, w) in [0, 1], roughly where the things are.
     """
-    bare = np.linalg.norm(picture - backdrop.colours, axis=-1) < backdrop.tolerance
+    bare = backdrop.shows(picture)
     missing, off = shade(picture, backdrop.colours)
     stands = ~bare & ((off > TINT + 0.1 * missing) | (missing > DENSE))
     core = cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))

@@ -29,6 +29,7 @@ from layerctl.matting import (
     uncover,
 )
 from layerctl.pyramid import spread
+from layerctl.texture import weave
 
 TRACE = 0.1
 """Share of a pixel from which the model saw something of a layer there."""
@@ -50,6 +51,12 @@ SEEN = 0.95
 
 WIDE, FINE = (5,), (7, 5, 3, 1)
 """Widths in pixels of what shows a layer alone: at first, and down to strokes that were cut."""
+
+SLACK = 2.0
+"""How many times farther than bare from a plain backdrop's colour what goes on behind things is.
+
+A soft shade that no shadow takes with it may be; soil and what the cut has missed are not.
+"""
 
 THREADS = 4
 """Bands worked on at once at most: each takes its share of memory."""
@@ -192,16 +199,16 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
     How much darker the photo is than the background would be without it. Light has no edges to
     follow, so the result is smooth.
     """
-    picture, lit, least = sketch.small[..., :3], sketch.layers[0, ..., :3], 0.0
+    picture, lit = sketch.small[..., :3], sketch.layers[0, ..., :3]
     bare = _alone(ground * sketch.small[..., 3])
     if sketch.backdrop.plain:
-        least, reach = sketch.backdrop.tolerance, 2 * round(NEARBY * max(rough.shape)) + 1
+        reach = 2 * round(NEARBY * max(rough.shape)) + 1
         rough = cv2.blur(cv2.dilate(rough, np.ones((reach, reach))), (reach, reach))
     else:
         lit = lit + spread(picture - lit, bare & (rough < FAINT))
     missing = 1 - picture.mean(axis=-1) / np.clip(lit, 0.05, 1).mean(axis=-1)
-    known = spread(np.clip(missing - least, 0, 1)[..., None], bare)[..., 0]
-    smooth = cv2.GaussianBlur(known, (0, 0), SOFT * max(rough.shape))
+    known = spread(missing[..., None], bare)[..., 0]
+    smooth = np.maximum(cv2.GaussianBlur(known, (0, 0), SOFT * max(rough.shape)), 0)
     alpha: Floats = smooth * np.clip((rough - FAINT) / (2 * FAINT), 0, 1)
     return alpha if alpha.max(initial=0) > FAINT else np.zeros_like(alpha)
 
@@ -270,11 +277,16 @@ def _colours(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...]) -> 
     for k in np.flatnonzero(~dark):
         model = spread(sketch.layers[k, ..., :3], sketch.layers[k, ..., 3] > 0.5)
         alone = _alone(shares[k], FINE if cut[k] else WIDE)
+        if plain and not k:
+            alone &= sketch.backdrop.shows(observed, SLACK)
         structure = model - spread(model, alone)
         if k or not plain:
             structure *= _belief(structure, observed, alone, shares[k] < 1 - SEEN)
         colours[k] = spread(observed, alone) + structure
-    return np.clip(colours, 0, 1)
+    colours = np.clip(colours, 0, 1)
+    seen = _alone(shares[0]) & (sketch.small[..., 3] > SEEN)
+    colours[0] = weave(np.where(seen[..., None], observed, colours[0]), seen)
+    return colours
 
 
 def _belief(

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layerctl.backdrop import Backdrop, figure_odds
+from layerctl.backdrop import Backdrop, figure_odds, share_of
 from layerctl.compositing import Bytes, Floats, Stack, pick
 
 CUT_SIDE = 720
@@ -21,6 +21,12 @@ CUT_SIDE = 720
 
 BAND = 0.05
 """Half width, as a share of the longest side, of the band in which a rough outline may be off."""
+
+SPECK, SURE = 0.0003, 0.9
+"""Share of the canvas up to which a gap is filled, and the mean of a rough alpha from which.
+
+Things shine and bear letters, in colours of the backdrop, too.
+"""
 
 HEART = 0.6
 """Share of the greatest depth from which a pixel is safely inside, where all things are thin."""
@@ -73,7 +79,7 @@ def cut_out(picture: Floats, figure: Floats, backdrop: Backdrop) -> Floats:
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(levels, mask, None, *models, 2, cv2.GC_INIT_WITH_MASK)
     inside = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
-    outline = inside.astype(np.float32)
+    outline = _filled(inside, rough).astype(np.float32)
     enlarged: Floats = cv2.resize(outline, (width, height), interpolation=cv2.INTER_LINEAR)
     return enlarged
 
@@ -96,6 +102,14 @@ def _seeds(odds: Floats) -> Bytes:
     labels[odds > CERTAIN] = cv2.GC_FGD
     labels[odds < -CERTAIN] = cv2.GC_BGD
     return labels
+
+
+def _filled(inside: NDArray[np.bool_], rough: Floats) -> NDArray[np.bool_]:
+    """Return what was cut out without small gaps in it where a rough alpha says that it goes on."""
+    _, gaps, boxes, _ = cv2.connectedComponentsWithStats((~inside).astype(np.uint8), connectivity=4)
+    small = boxes[:, cv2.CC_STAT_AREA] < SPECK * rough.size
+    filled: NDArray[np.bool_] = inside | (small[gaps] & (share_of(rough, gaps) > SURE))
+    return filled
 
 
 def edge_lines(picture: Floats, share: Floats) -> Floats:

@@ -188,6 +188,43 @@ def test_on_a_plain_backdrop_no_ghost_of_the_model_s_is_left_behind_the_product(
     assert np.abs(stack.colours[0] / 255 - layers[0][..., :3])[hidden].mean() < 0.02
 
 
+def test_little_of_a_halo_around_the_product_is_carried_on_behind_it():
+    photo, layers = scene()
+    rim = cv2.dilate(layers[1][..., 3], np.ones((25, 25))) - layers[1][..., 3]
+    photo[..., :3] = np.rint(photo[..., :3] * (1 - 0.05 * rim[..., None]))
+    stack = lift(photo, guess_of(layers), 420)
+    hidden = layers[1][..., 3] > 0.99
+    assert np.abs(stack.colours[0] / 255 - layers[0][..., :3])[hidden].mean() < 0.025
+
+
+def test_the_soft_rim_of_a_shadow_leaves_less_of_a_ghost_on_the_backdrop():
+    photo, layers = scene(shadow=True)
+    stack = lift(photo, guess_of(layers, shadow=True), 420)
+    rim = (layers[1][..., 3] > 0.02) & (layers[1][..., 3] < 0.06) & (layers[2][..., 3] < 0.01)
+    assert np.abs(stack.colours[0] / 255 - layers[0][..., :3])[rim].mean() < 0.019
+
+
+def test_behind_the_product_the_ground_is_made_of_what_it_is_made_of():
+    photo, layers = scene()
+    rng = np.random.default_rng(3)
+    grain = rng.normal(0, 0.08, (*photo.shape[:2], 1)).astype(np.float32)
+    ground = layers[0][..., :3] + grain
+    shown = ground + layers[1][..., 3:] * (layers[1][..., :3] - ground)
+    photo[..., :3] = np.rint(np.clip(shown, 0, 1) * 255)
+    stack = lift(photo, guess_of(layers), 420)
+    hidden = cv2.erode((layers[1][..., 3] > 0.99).astype(np.uint8), np.ones((15, 15))) > 0
+    apart = stack.colours[0] / 255 - layers[0][..., :3]
+    assert abs(apart[hidden].mean()) < 0.02
+    assert apart[hidden].std() == pytest.approx(0.08, rel=0.25)
+
+
+def test_what_shines_in_the_backdrop_s_colour_is_still_the_product_s():
+    photo, layers = scene()
+    photo[130:142, 137:139, :3] = photo[130:142, 100:102, :3]
+    stack = lift(photo, guess_of(layers), 420)
+    assert stack.alphas[1][130:142, 137:139].min() > 250
+
+
 def test_nothing_shines_through_where_two_things_meet():
     _, (backdrop, disc) = scene()
     left, right = disc.copy(), disc.copy()

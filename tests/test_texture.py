@@ -1,0 +1,99 @@
+"""What is out of sight gets the texture of what is seen, and nothing else."""
+
+import cv2
+import numpy as np
+import pytest
+
+from layerctl.texture import weave
+
+HEIGHT, WIDTH = 200, 260
+MIDDLE = slice(70, 130), slice(90, 170)
+
+
+def grain(strength=0.1, shape=(HEIGHT, WIDTH, 3)):
+    noise = np.random.default_rng(5).normal(0.5, strength, shape)
+    return np.clip(noise, 0, 1).astype(np.float32)
+
+
+def hidden(surface, colour=None):
+    """A surface with its middle out of sight, filled smoothly."""
+    known = np.ones(surface.shape[:2], bool)
+    known[MIDDLE] = False
+    filled = surface.copy()
+    filled[MIDDLE] = surface.mean(axis=(0, 1)) if colour is None else colour
+    return filled, known
+
+
+def test_grain_goes_on_behind_things():
+    surface = grain()
+    woven = weave(*hidden(surface))
+    assert woven[MIDDLE].std() == pytest.approx(surface.std(), rel=0.15)
+    assert woven[MIDDLE].mean() == pytest.approx(surface.mean(), abs=0.02)
+
+
+def test_what_is_known_stays():
+    surface, known = hidden(grain())
+    np.testing.assert_array_equal(weave(surface, known)[known], surface[known])
+
+
+@pytest.mark.parametrize("period", [6, 10, 12, 17])
+def test_stripes_meet_where_they_come_out(period):
+    rows, _ = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    stripes = np.repeat((0.5 + 0.2 * np.sin(rows * 2 * np.pi / period))[..., None], 3, axis=2)
+    filled, known = hidden(stripes)
+    smooth = np.abs(filled - stripes)[MIDDLE].mean()
+    assert np.abs(weave(filled, known) - stripes)[MIDDLE].mean() < 0.35 * smooth
+
+
+def test_the_light_is_that_of_the_fill():
+    surface, known = hidden(grain(0.05), colour=(0.3, 0.4, 0.5))
+    woven = weave(surface, known)[MIDDLE][20:-20, 20:-20]
+    np.testing.assert_allclose(woven.mean(axis=(0, 1)), (0.3, 0.4, 0.5), atol=0.04)
+
+
+def test_each_ground_keeps_its_own_texture():
+    surface = grain(0.12)
+    surface[:, WIDTH // 2 :] = 0.8 + (surface[:, WIDTH // 2 :] - 0.5) / 8
+    filled, known = hidden(surface)
+    filled[MIDDLE][:, :40], filled[MIDDLE][:, 40:] = 0.5, 0.8
+    left, right = (weave(filled, known)[MIDDLE][:, side] for side in (slice(25), slice(55, None)))
+    assert right.std() < 0.04
+    assert left.std() > right.std()
+
+
+def test_objects_are_not_borrowed():
+    ground = np.full((HEIGHT, WIDTH, 3), 0.7, np.float32)
+    for column in range(20, WIDTH, 60):
+        cv2.circle(ground, (column, 30), 18, (0.1, 0.2, 0.6), -1)
+    filled, known = hidden(ground, colour=0.7)
+    np.testing.assert_allclose(weave(filled, known)[MIDDLE], 0.7, atol=0.02)
+
+
+def test_an_odd_spot_is_not_borrowed():
+    surface = grain(0.03)
+    surface[20:40, 20:40] = 0
+    filled, known = hidden(surface, colour=0.5)
+    assert weave(filled, known)[MIDDLE].min() > 0.3
+
+
+def test_a_surface_that_has_its_texture_keeps_it():
+    surface = grain()
+    filled, known = hidden(surface)
+    filled[MIDDLE] = surface[MIDDLE]
+    assert np.abs(weave(filled, known) - filled).mean() < 0.01
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_without_anything_to_borrow_or_to_fill_nothing_changes(seen):
+    surface = grain()
+    known = np.full(surface.shape[:2], seen)
+    assert weave(surface, known) is surface
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (2, 2), (300, 2), (3, 500)])
+def test_the_smallest_pictures_have_texture_too(shape):
+    surface, known = grain(shape=(*shape, 3)), np.ones(shape, bool)
+    known[shape[0] // 2 :, shape[1] // 2 :] = False
+    woven = weave(surface, known)
+    assert woven.shape == surface.shape
+    assert np.isfinite(woven).all()
