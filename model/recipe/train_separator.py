@@ -33,6 +33,16 @@ SMALL_SIDE, FULL_SIZE_FROM = 192, 0.6
 
 MUON_RATE = 0.0015
 ADAM_RATE = 5e-4
+
+LATE_RATE = 5e-5
+"""AdamW's rate for what of a backbone that was taught may still learn."""
+
+LATE, LATE_FROM = 3, 0.8
+"""The first stage of it that may, and the share of the training from which.
+
+What the earlier ones see all pictures have; what is built on them has to be nearly done.
+"""
+
 POINTS = 32
 """Pixels of each picture that are asked where their thing is."""
 
@@ -80,8 +90,10 @@ def train_separator(folder: Path, minutes: float, device: torch.device, workers:
         for side in (SMALL_SIDE, SIDE)
     )
     for factor in session.run():
-        muon.param_groups[0]["lr"] = MUON_RATE * factor
-        adam.param_groups[0]["lr"] = ADAM_RATE * factor
+        for group in (*muon.param_groups, *adam.param_groups):
+            group["lr"] = group["rate"] * factor
+        if session.elapsed >= LATE_FROM * session.budget:
+            thaw(separator.backbone)
         young = session.elapsed < FULL_SIZE_FROM * session.budget
         scenes = moved(next(small if young else full), device)
         scenes = scenes.mirrored() if random.random() < 0.5 else scenes  # noqa: S311
@@ -97,11 +109,18 @@ def train_separator(folder: Path, minutes: float, device: torch.device, workers:
 
 
 def optimizers(separator: Separator) -> tuple[Muon, torch.optim.AdamW]:
-    """Return Muon for the kernels, and AdamW for everything else."""
+    """Return Muon for the kernels, and AdamW for the rest and what of a backbone learns late.
+
+    Each group of parameters has its `rate`, of which `lr` is a part that changes.
+    """
     learning = [p for p in separator.parameters() if p.requires_grad]
     kernels = [p for p in learning if p.ndim == 4]
     others = [p for p in learning if p.ndim != 4]
-    return Muon(kernels, MUON_RATE), torch.optim.AdamW(others, ADAM_RATE, betas=(0.9, 0.98))
+    late = [p for p in separator.backbone.stages[LATE:].parameters() if not p.requires_grad]
+    muon = Muon(kernels, MUON_RATE)
+    muon.param_groups[0]["rate"] = MUON_RATE
+    rates = [{"params": others, "rate": ADAM_RATE}, {"params": late, "rate": LATE_RATE}]
+    return muon, torch.optim.AdamW(rates, betas=(0.9, 0.98))
 
 
 @torch.no_grad()
@@ -114,11 +133,16 @@ def initialise(separator: Separator) -> None:
 
 
 def teach(backbone: Backbone) -> None:
-    """Give the backbone the weights that `BACKBONE` names, for good; without any it will learn."""
+    """Give the backbone the weights that `BACKBONE` names, and keep them; without any it learns."""
     path = os.environ.get(BACKBONE)
     if path:
         backbone.load_state_dict(load_file(path))
         backbone.requires_grad_(requires_grad=False)
+
+
+def thaw(backbone: Backbone) -> None:
+    """Let the late stages of a backbone that was taught learn, too."""
+    backbone.stages[LATE:].requires_grad_(requires_grad=True)
 
 
 def moved(scenes: Masks, device: torch.device) -> Masks:

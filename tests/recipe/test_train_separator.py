@@ -7,6 +7,7 @@ from masks import Masks, draw_masks
 from safetensors.torch import save_file
 from train_separator import (
     BACKBONE,
+    LATE,
     at,
     draw_points,
     initialise,
@@ -17,6 +18,7 @@ from train_separator import (
     score_fields,
     separator_loss,
     teach,
+    thaw,
 )
 
 from layerctl_model.backbone import Backbone
@@ -112,7 +114,9 @@ def test_a_small_network_learns_scenes_by_heart():
     assert set(score_fields(separator, masks)) == {"seen", "seen_apart", "whole", "whole_apart"}
 
 
-def test_a_taught_backbone_learns_no_more_and_one_without_weights_does(tmp_path, monkeypatch):
+def test_a_taught_backbone_learns_nothing_at_first_and_one_without_weights_does(
+    tmp_path, monkeypatch
+):
     torch.manual_seed(0)
     separator, taught = Separator(SMALL), Backbone()
     monkeypatch.delenv(BACKBONE, raising=False)
@@ -130,6 +134,30 @@ def test_a_taught_backbone_learns_no_more_and_one_without_weights_does(tmp_path,
     frozen = {id(p) for p in separator.backbone.parameters()}
     assert len(learning) == every - len(frozen)
     assert not frozen & {id(p) for p in learning}
+
+
+def test_of_a_taught_backbone_the_late_stages_learn_once_they_may(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    separator = Separator(SMALL)
+    initialise(separator)
+    save_file(separator.backbone.state_dict(), tmp_path / "weights.safetensors")
+    monkeypatch.setenv(BACKBONE, str(tmp_path / "weights.safetensors"))
+    teach(separator.backbone)
+    _, adam = optimizers(separator)
+    for group in adam.param_groups:
+        group["lr"] = group["rate"]
+    taught = {name: tensor.clone() for name, tensor in separator.backbone.state_dict().items()}
+
+    def learned():
+        masks = scenes()
+        separator_loss(separator(masks.pictures), masks).backward()
+        adam.step()
+        state = separator.backbone.state_dict()
+        return {name.split(".")[1] for name in state if not torch.equal(state[name], taught[name])}
+
+    assert learned() == set()
+    thaw(separator.backbone)
+    assert learned() == {str(number) for number in range(LATE, len(separator.backbone.stages))}
 
 
 def test_points_of_one_thing_should_say_so_and_those_that_are_not_there_say_nothing():
