@@ -16,12 +16,13 @@ from layerctl.compositing import Floats
 from layerctl.document import Decomposition, Document, Pixels
 from layerctl.errors import EnvironmentFault, ImageError, UsageError
 from layerctl.fit import Runner
-from layerctl.lift import Guess, lift
+from layerctl.lift import lift
 from layerctl.network import Profile, Settings, Setup, bucket_size
 from layerctl.photo import Photo
 from layerctl.preset import DecomposeSection, ModelSection, Preset
 from layerctl.recursion.rules import apply_rules, parts_by
 from layerctl.roles import assemble, read_guess
+from layerctl.sketch import Guess
 from layerctl.texts.encoding import Texts, Words
 from layerctl.texts.prompt import Prompt
 from layerctl.things import Things

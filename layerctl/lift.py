@@ -2,15 +2,14 @@
 
 What a photo shows of a stack are the weights of its layers (see `compositing`): edges are taken
 from the photo where a layer is seen, and from the model where it is hidden. Colours are the
-model's plus what the photo says about them, carried smoothly from seen into hidden parts; the
-solver then makes the sum exact.
+model's plus what the photo says about them (see `paint`); the solver then makes the sum exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -18,7 +17,6 @@ from numpy.typing import NDArray
 
 from layerctl.backdrop import Backdrop, fit_backdrop
 from layerctl.compositing import Bytes, Floats, Stack, bands, fit_alphas, solve, weights
-from layerctl.document import Role
 from layerctl.machine import cores
 from layerctl.matting import (
     cut_out,
@@ -28,8 +26,9 @@ from layerctl.matting import (
     settle_edges,
     uncover,
 )
+from layerctl.paint import paint_ground, paint_layers
 from layerctl.pyramid import spread
-from layerctl.texture import weave
+from layerctl.sketch import NEARBY, Guess, Sketch, alone
 
 TRACE = 0.1
 """Share of a pixel from which the model saw something of a layer there."""
@@ -43,66 +42,8 @@ FAINT = 0.05
 SOFT = 0.006
 """Blur of a measured shadow, as a share of the longest side: less is texture, not light."""
 
-NEARBY = 0.05
-"""Reach, as a share of the longest side, within which a plain surface hardly changes."""
-
-SEEN = 0.95
-"""Share of a pixel from which it counts as showing one layer alone."""
-
-WIDE, FINE = (5,), (7, 5, 3, 1)
-"""Widths in pixels of what shows a layer alone: at first, and down to strokes that were cut."""
-
-SLACK = 2.0
-"""How many times farther than bare from a plain backdrop's colour what goes on behind things is.
-
-A soft shade that no shadow takes with it may be; soil and what the cut has missed are not.
-"""
-
 THREADS = 4
 """Bands worked on at once at most: each takes its share of memory."""
-
-
-@dataclass(frozen=True)
-class Guess:
-    """What the model made of a photo, bottom first.
-
-    `layers` is (N, h, w, 4) straight RGBA in [0, 1]; the bottom one is the background and counts
-    as opaque. `solid` says of each layer whether it has an outline to cut along: strokes of text
-    and other thin things have not.
-    """
-
-    layers: Floats
-    roles: tuple[Role, ...]
-    solid: tuple[bool, ...]
-
-    @property
-    def black(self) -> tuple[bool, ...]:
-        """For each layer whether it is a shadow, whose colour is fixed."""
-        return tuple(role == "shadow" for role in self.roles)
-
-    @property
-    def ground(self) -> tuple[bool, ...]:
-        """For each layer whether it is the background or a shadow on it, without edges to keep."""
-        return tuple(role in ("background", "shadow") for role in self.roles)
-
-    @property
-    def cut(self) -> tuple[bool, ...]:
-        """For each layer whether its outline is cut along the photo's edges."""
-        return tuple(s and not g for s, g in zip(self.solid, self.ground, strict=True))
-
-
-@dataclass(frozen=True)
-class Sketch:
-    """A guess beside its photo, at the size at which edges and hidden colour are worked out.
-
-    `small` (h, w, 4) is the photo and `layers` (K, h, w, 4) the model's, in [0, 1]; `shares`
-    (K, h, w) says how much of each layer is seen.
-    """
-
-    small: Floats
-    layers: Floats
-    shares: Floats
-    backdrop: Backdrop
 
 
 def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stack:
@@ -121,16 +62,19 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
     if "shadow" in guess.roles:
         sketch = _cast_shadow(sketch, guess.roles.index("shadow"))
     native = _native_alphas(photo, sketch, cut, guess.ground)
-    painted = _colours(sketch, guess.black, cut)
+    painted = paint_layers(sketch, guess.black, cut)
+    ground = paint_ground(sketch, guess.black, painted[0])
     alphas, colours = np.empty_like(native), np.empty((*native.shape, 3), np.uint8)
 
     def finish(band: slice) -> None:
-        paint = np.stack([_as_bytes(_enlarge(layer, photo.shape, band)) for layer in painted])
-        rough = Stack(native[:, band], paint, guess.black)
+        smooth, *rest = (_as_bytes(_enlarge(layer, photo.shape, band)) for layer in painted)
+        rough = Stack(native[:, band], np.stack([smooth, *rest]), guess.black)
         if edges:
             outlines = find_outlines(native, band, detail) & ~np.array(guess.ground)[:, None, None]
             rough = replace(rough, alphas=settle_edges(photo[band], rough, outlines))
-        fitted = replace(rough, alphas=fit_alphas(photo[band], rough.alphas, guess.black))
+        # Only now: edges were told from smooth colours, which grain would have led astray.
+        woven = np.stack([_as_bytes(_enlarge(ground, photo.shape, band)), *rest])
+        fitted = Stack(fit_alphas(photo[band], rough.alphas, guess.black), woven, guess.black)
         alphas[:, band], colours[:, band] = fitted.alphas, solve(photo[band], fitted)
 
     _each_band(photo.shape, finish)
@@ -200,7 +144,7 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
     follow, so the result is smooth.
     """
     picture, lit = sketch.small[..., :3], sketch.layers[0, ..., :3]
-    bare = _alone(ground * sketch.small[..., 3])
+    bare = alone(ground * sketch.small[..., 3])
     if sketch.backdrop.plain:
         reach = 2 * round(NEARBY * max(rough.shape)) + 1
         rough = cv2.blur(cv2.dilate(rough, np.ones((reach, reach))), (reach, reach))
@@ -257,74 +201,7 @@ def _outline_together(
 
 def _background_alpha(sketch: Sketch) -> Floats:
     """Return a first guess at the background's alpha: the photo's, carried on behind the rest."""
-    return spread(sketch.small[..., 3:], _alone(sketch.shares[0]))[..., 0]
-
-
-def _colours(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...]) -> Floats:
-    """Return (K, h, w, 3) colours: the photo's where a layer is seen, consistent with it elsewhere.
-
-    Light that a shadow takes away is given back first: what the photo shows of the background is
-    divided by what the shadow lets through.
-    """
-    dark, plain = np.array(black), sketch.backdrop.plain
-    lit = np.maximum(1 - sketch.shares[dark].sum(axis=0), 0.05)
-    observed = np.clip(sketch.small[..., :3] / lit[..., None], 0, 1)
-    shares = sketch.shares / lit
-    if not plain:
-        # What the model takes for a thing would bleed into the backdrop where the cut is wrong.
-        shares[0] *= weights(sketch.layers[..., 3])[0] > 0.5
-    colours = np.zeros_like(sketch.layers[..., :3])
-    for k in np.flatnonzero(~dark):
-        model = spread(sketch.layers[k, ..., :3], sketch.layers[k, ..., 3] > 0.5)
-        alone = _alone(shares[k], FINE if cut[k] else WIDE)
-        if plain and not k:
-            alone &= sketch.backdrop.shows(observed, SLACK)
-        structure = model - spread(model, alone)
-        if k or not plain:
-            structure *= _belief(structure, observed, alone, shares[k] < 1 - SEEN)
-        colours[k] = spread(observed, alone) + structure
-    colours = np.clip(colours, 0, 1)
-    seen = _alone(shares[0]) & (sketch.small[..., 3] > SEEN)
-    colours[0] = weave(np.where(seen[..., None], observed, colours[0]), seen)
-    return colours
-
-
-def _belief(
-    structure: Floats, observed: Floats, alone: NDArray[np.bool_], hidden: NDArray[np.bool_]
-) -> float:
-    """Return how far, of 1, to believe the model that hidden colours are not just smooth.
-
-    As far as the layer is that uneven where it is seen alone: behind a plain surface structure
-    can only be a ghost of what stands in front of it.
-    """
-    if not alone.any() or not hidden.any():
-        return 1.0
-    uneven = _unevenness(observed, alone)
-    return min(1.0, uneven / max(float(np.abs(structure[hidden]).mean()), 1e-6))
-
-
-def _unevenness(image: Floats, known: NDArray[np.bool_]) -> float:
-    """Return how far known pixels are from the mean of their neighbourhood, on average."""
-    weight = known.astype(np.float32)[..., None]
-    side = 2 * round(2 * NEARBY * max(known.shape)) + 1
-    around = cv2.blur(image * weight, (side, side))
-    mean = around / np.maximum(cv2.blur(weight, (side, side)), 1e-3)[..., None]
-    return float(np.abs(image - mean)[known].mean())
-
-
-def _alone(share: Floats, widths: tuple[int, ...] = WIDE) -> NDArray[np.bool_]:
-    """Return where a layer is seen and nothing else, safely away from its outline.
-
-    A hard cut calls the soft pixels of an outline pure; they would bleed into what they border.
-    Of parts too thin for the first of the widths, in pixels, the next ones take what they can.
-    """
-    pure = (share > SEEN).astype(np.uint8)
-    found = np.zeros_like(pure)
-    for width in widths:
-        inner = cv2.erode(pure, np.ones((width, width), np.uint8))
-        found |= inner & ~cv2.dilate(found, np.ones((9, 9), np.uint8))
-    alone: NDArray[np.bool_] = found > 0
-    return alone
+    return spread(sketch.small[..., 3:], alone(sketch.shares[0]))[..., 0]
 
 
 def _shrink(photo: Bytes, longest: int) -> Bytes:

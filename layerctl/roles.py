@@ -12,7 +12,7 @@ from layerctl.compositing import Bytes, Floats, Stack, weights
 from layerctl.coverage import complete
 from layerctl.document import Document, Layer, Quality, Role, trimmed
 from layerctl.instances import cleared, deal, united
-from layerctl.lift import Guess
+from layerctl.sketch import Guess
 from layerctl.things import BACKGROUND, Things
 
 SHADOW_LIGHT = 0.2

@@ -83,12 +83,25 @@ def weave(surface: Floats, known: Mask) -> Floats:
     swatch = _swatch(base, detail, known)
     hidden = _box(~known)
     alike = cv2.resize(swatch.alike, known.shape[::-1], interpolation=cv2.INTER_LINEAR)[hidden]
-    amount = (alike * ~known[hidden] * _missing(surface, known))[..., None]
+    amount = (alike * ~known[hidden] * missing_grain(surface, known))[..., None]
     if not amount.any():
         return surface
     woven = surface.copy()
     woven[hidden] += amount * (base[hidden] + _borrow(detail, swatch, hidden) - surface[hidden])
     return np.clip(woven, 0, 1)
+
+
+def missing_grain(surface: Floats, known: Mask) -> float:
+    """Return how much, of 1, of the grain of what is known of a surface is missing elsewhere.
+
+    Args:
+        surface: (h, w, 3) in [0, 1].
+        known: (h, w).
+    """
+    if known.all() or not known.any():
+        return 0.0
+    seen, own = _grain(surface, known), _grain(surface, ~known)
+    return max(0.0, seen - own) / max(seen, GRAIN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,12 +136,6 @@ def _swatch(base: Floats, detail: Floats, known: Mask) -> _Swatch:
     enough = cv2.blur(weight, (AROUND, AROUND)) > LEAST
     alike = spread(alike[..., None], enough)[..., 0]
     return _Swatch(base, small, seen, seen & (strength < mean + USUAL), alike)
-
-
-def _missing(surface: Floats, known: Mask) -> float:
-    """Return how much, of 1, of the grain of what is known is missing elsewhere."""
-    seen, own = _grain(surface, known), _grain(surface, ~known)
-    return max(0.0, seen - own) / max(seen, GRAIN)
 
 
 def _grain(surface: Floats, where: Mask) -> float:

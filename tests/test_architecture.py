@@ -26,7 +26,8 @@ checkpoints.catalogue checkpoints
 pyramid things
 backdrop coverage instances network texture
 texts.encoding texts fit
-matting
+matting sketch
+paint
 lift
 roles recursion.splitter
 formats.psd_bytes formats.sheet

@@ -7,7 +7,8 @@ import pytest
 from layerctl import compositing
 from layerctl.compositing import weights
 from layerctl.document import Document, Layer
-from layerctl.lift import Guess, lift
+from layerctl.lift import lift
+from layerctl.sketch import Guess
 
 
 def scene(height=300, width=420, *, shadow=False):
@@ -186,6 +187,25 @@ def test_on_a_plain_backdrop_no_ghost_of_the_model_s_is_left_behind_the_product(
     stack = lift(photo, guess_of([haunted, layers[1]]), 420)
     hidden = layers[1][..., 3] > 0.99
     assert np.abs(stack.colours[0] / 255 - layers[0][..., :3])[hidden].mean() < 0.02
+
+
+def test_in_a_room_the_blurred_ghost_of_the_product_is_not_left_behind_it():
+    photo, layers = scene()
+    rng = np.random.default_rng(2)
+    wall = cv2.resize(rng.random((10, 14), dtype=np.float32), (420, 300))
+    wall = wall + rng.normal(0, 0.05, wall.shape).astype(np.float32)
+    layers[0][..., :3] = np.clip((0.1, 0.3, 0.5) + 0.4 * wall[..., None], 0, 1)
+    shown = layers[0][..., :3] + layers[1][..., 3:] * (layers[1][..., :3] - layers[0][..., :3])
+    photo[..., :3] = np.rint(shown * 255)
+    haunted = layers[0].copy()
+    haunted[..., :3] += layers[1][..., 3:] * 0.3 * (layers[1][..., :3] - haunted[..., :3])
+    hidden = layers[1][..., 3] > 0.99
+    off = [
+        (lift(photo, guess_of([ground, layers[1]]), 420).colours[0] / 255 - layers[0][..., :3])
+        for ground in (layers[0], haunted)
+    ]
+    clean, left = (np.abs(apart[hidden].mean(axis=0)).max() for apart in off)
+    assert left < clean + 0.05
 
 
 def test_little_of_a_halo_around_the_product_is_carried_on_behind_it():

@@ -1,0 +1,114 @@
+"""What layers look like: as the photo where they are seen, and consistent with it out of sight."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from layerctl.compositing import Floats, weights
+from layerctl.pyramid import spread
+from layerctl.sketch import NEARBY, SEEN, WIDE, Sketch, alone
+from layerctl.texture import missing_grain, weave
+
+FINE = (7, 5, 3, 1)
+"""Widths in pixels of what shows a layer alone, down to strokes that were cut."""
+
+RIM = 0.08
+"""How far from what is seen of a surface, as a share of the longest side, a ghost is told by."""
+
+SLACK = 2.0
+"""How many times farther than bare from a plain backdrop's colour what goes on behind things is.
+
+A soft shade that no shadow takes with it may be; soil and what the cut has missed are not.
+"""
+
+
+def paint_layers(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...]) -> Floats:
+    """Return what layers look like, (K, h, w, 3) in [0, 1]; the background's texture is missing.
+
+    Args:
+        sketch: The guess, cut.
+        black: For each layer whether it is a shadow, whose colour is fixed.
+        cut: For each layer whether it was cut along the photo's edges.
+    """
+    dark, plain = np.array(black), sketch.backdrop.plain
+    observed, shares = _lit(sketch, dark)
+    if not plain:
+        # What the model takes for a thing would bleed into the backdrop where the cut is wrong.
+        shares[0] *= weights(sketch.layers[..., 3])[0] > 0.5
+    colours = np.zeros_like(sketch.layers[..., :3])
+    for k in np.flatnonzero(~dark):
+        model = spread(sketch.layers[k, ..., :3], sketch.layers[k, ..., 3] > 0.5)
+        seen = alone(shares[k], FINE if cut[k] else WIDE)
+        if plain and not k:
+            seen &= sketch.backdrop.shows(observed, SLACK)
+        structure = model - spread(model, seen)
+        if k or not plain:
+            structure *= _belief(structure, observed, seen, shares[k] < 1 - SEEN)
+        if not k and not plain:
+            doubt = missing_grain(np.where(seen[..., None], observed, model), seen)
+            structure -= doubt * _step(structure, seen)
+        colours[k] = spread(observed, seen) + structure
+    return np.clip(colours, 0, 1)
+
+
+def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> Floats:
+    """Return the background's colours (h, w, 3) in [0, 1] with its texture where it is not seen.
+
+    Args:
+        sketch: The guess, cut.
+        black: For each layer whether it is a shadow.
+        smooth: (h, w, 3), what `paint_layers` says of the background.
+    """
+    observed, shares = _lit(sketch, np.array(black))
+    seen = alone(shares[0]) & (sketch.small[..., 3] > SEEN)
+    return weave(np.where(seen[..., None], observed, smooth), seen)
+
+
+def _lit(sketch: Sketch, dark: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Return the photo (h, w, 3) and the shares (K, h, w) of its layers, without any shadow.
+
+    What the photo shows is divided by what the shadow lets through.
+    """
+    light = np.maximum(1 - sketch.shares[dark].sum(axis=0), 0.05)
+    return np.clip(sketch.small[..., :3] / light[..., None], 0, 1), sketch.shares / light
+
+
+def _step(structure: Floats, seen: NDArray[np.bool_]) -> Floats:
+    """Return the part of a hidden structure that begins where a layer is no longer seen.
+
+    A surface goes on from what is seen of it, while the blurred ghost of what hides it does not.
+    """
+    rim = _reach(seen, RIM) & ~seen
+    return spread(structure, rim) * ~seen[..., None]
+
+
+def _reach(mask: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
+    """Return a mask and what is no farther from it than a share of the longest side."""
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    near: NDArray[np.bool_] = away <= share * max(mask.shape)
+    return near
+
+
+def _belief(
+    structure: Floats, observed: Floats, seen: NDArray[np.bool_], hidden: NDArray[np.bool_]
+) -> float:
+    """Return how far, of 1, to believe the model that hidden colours are not just smooth.
+
+    As far as the layer is that uneven where it is seen alone: behind a plain surface structure
+    can only be a ghost of what stands in front of it.
+    """
+    if not seen.any() or not hidden.any():
+        return 1.0
+    uneven = _unevenness(observed, seen)
+    return min(1.0, uneven / max(float(np.abs(structure[hidden]).mean()), 1e-6))
+
+
+def _unevenness(image: Floats, known: NDArray[np.bool_]) -> float:
+    """Return how far known pixels are from the mean of their neighbourhood, on average."""
+    weight = known.astype(np.float32)[..., None]
+    side = 2 * round(2 * NEARBY * max(known.shape)) + 1
+    around = cv2.blur(image * weight, (side, side))
+    mean = around / np.maximum(cv2.blur(weight, (side, side)), 1e-3)[..., None]
+    return float(np.abs(image - mean)[known].mean())
