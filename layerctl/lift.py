@@ -151,6 +151,8 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
     else:
         lit = lit + spread(picture - lit, bare & (rough < FAINT))
     missing = 1 - picture.mean(axis=-1) / np.clip(lit, 0.05, 1).mean(axis=-1)
+    # Noise has to cancel out, while a highlight gives no light back to what is around it.
+    missing = np.maximum(missing, -FAINT)
     known = spread(missing[..., None], bare)[..., 0]
     smooth = np.maximum(cv2.GaussianBlur(known, (0, 0), SOFT * max(rough.shape)), 0)
     alpha: Floats = smooth * np.clip((rough - FAINT) / (2 * FAINT), 0, 1)

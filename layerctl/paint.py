@@ -14,13 +14,17 @@ from layerctl.texture import missing_grain, weave
 FINE = (7, 5, 3, 1)
 """Widths in pixels of what shows a layer alone, down to strokes that were cut."""
 
-RIM = 0.08
-"""How far from what is seen of a surface, as a share of the longest side, a ghost is told by."""
+RIM = 0.04
+"""How far from what is seen structure is a ghost's, as a share of the longest side."""
+
+GRAIN = 5
+"""Side in pixels of the neighbourhood whose mean says what a pixel shows, whatever its noise."""
 
 SLACK = 2.0
-"""How many times farther than bare from a plain backdrop's colour what goes on behind things is.
+"""How many times farther than bare from a plain backdrop's colour what is narrow may be.
 
-A soft shade that no shadow takes with it may be; soil and what the cut has missed are not.
+A soft shade that no shadow takes with it may; the rest is rims and scraps of what the cut has left,
+which do not go on behind things as tables do.
 """
 
 
@@ -34,15 +38,11 @@ def paint_layers(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...])
     """
     dark, plain = np.array(black), sketch.backdrop.plain
     observed, shares = _lit(sketch, dark)
-    if not plain:
-        # What the model takes for a thing would bleed into the backdrop where the cut is wrong.
-        shares[0] *= weights(sketch.layers[..., 3])[0] > 0.5
     colours = np.zeros_like(sketch.layers[..., :3])
     for k in np.flatnonzero(~dark):
         model = spread(sketch.layers[k, ..., :3], sketch.layers[k, ..., 3] > 0.5)
-        seen = alone(shares[k], FINE if cut[k] else WIDE)
-        if plain and not k:
-            seen &= sketch.backdrop.shows(observed, SLACK)
+        widths = FINE if cut[k] else WIDE
+        seen = alone(shares[k], widths) if k else _bare_ground(sketch, observed, shares[0])
         structure = model - spread(model, seen)
         if k or not plain:
             structure *= _belief(structure, observed, seen, shares[k] < 1 - SEEN)
@@ -62,8 +62,28 @@ def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> Flo
         smooth: (h, w, 3), what `paint_layers` says of the background.
     """
     observed, shares = _lit(sketch, np.array(black))
-    seen = alone(shares[0]) & (sketch.small[..., 3] > SEEN)
+    seen = _bare_ground(sketch, observed, shares[0]) & (sketch.small[..., 3] > SEEN)
     return weave(np.where(seen[..., None], observed, smooth), seen)
+
+
+def _bare_ground(sketch: Sketch, observed: Floats, share: Floats) -> NDArray[np.bool_]:
+    """Return where (h, w) the background is seen, and nothing that the cut has left on it."""
+    if not sketch.backdrop.plain:
+        # What the model takes for a thing would bleed into the backdrop where the cut is wrong.
+        return alone(share * (weights(sketch.layers[..., 3])[0] > 0.5))
+    near = sketch.backdrop.shows(cv2.blur(observed, (GRAIN, GRAIN)), SLACK)
+    seen: NDArray[np.bool_] = alone(share) & (near | _runs_out(~near & (share > SEEN)))
+    return seen
+
+
+def _runs_out(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what of a mask is broad and goes on beyond the picture, as a table or a floor does."""
+    side = 2 * round(NEARBY * max(mask.shape) / 2) + 1
+    broad = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    labels = cv2.connectedComponents(broad)[1]
+    frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    beyond: NDArray[np.bool_] = (broad > 0) & np.isin(labels, frame)
+    return beyond
 
 
 def _lit(sketch: Sketch, dark: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -27,14 +27,20 @@ Box: TypeAlias = tuple[slice, slice]
 SIDE = 128
 """Longest side, in pixels, at which shifts are chosen."""
 
-SMOOTH, FINE = 0.04, 0.004
+SMOOTH, GRAINY = 0.04, 0.004
 """Blurs, as shares of the longest side, that leave light and colour alone, and all but grain."""
+
+COARSE = 256
+"""Longest side, in pixels, at which light and colour are told: they have no detail to lose."""
 
 WINDOW = 9
 """Side in pixels, at `SIDE`, of the neighbourhood that a shift has to suit."""
 
 AROUND = 45
-"""Side in pixels, at `SIDE`, of the neighbourhood in which a texture is alike, or is none."""
+"""Side in pixels, at `SIDE`, of the neighbourhood in which a texture has to be equally strong."""
+
+ENOUGH = 0.05
+"""Share of it that must be known for that to be told."""
 
 ALIKE, UNLIKE = 0.25, 0.4
 """Deviation of the logarithm of a texture's strength up to which it is one, and from which not."""
@@ -47,6 +53,9 @@ STRIDE = 3
 
 SHIFTS = 12
 """How many of them a surface is made of at most."""
+
+FINEST = 16
+"""How many steps to each side a shift is aligned by at most."""
 
 POINTS = 400
 """About how many points at the rim of what is seen a shift is aligned by."""
@@ -78,16 +87,19 @@ def weave(surface: Floats, known: Mask) -> Floats:
     """
     if known.all() or not known.any():
         return surface
-    base = _blurred(surface, SMOOTH)
+    base = _light(surface)
     detail = (surface - base) * known[..., None]
     swatch = _swatch(base, detail, known)
+    if swatch.known.all() or not swatch.usual.any():
+        return surface
     hidden = _box(~known)
     alike = cv2.resize(swatch.alike, known.shape[::-1], interpolation=cv2.INTER_LINEAR)[hidden]
     amount = (alike * ~known[hidden] * missing_grain(surface, known))[..., None]
     if not amount.any():
         return surface
+    borrowed, share = _borrow(detail, swatch, hidden)
     woven = surface.copy()
-    woven[hidden] += amount * (base[hidden] + _borrow(detail, swatch, hidden) - surface[hidden])
+    woven[hidden] += amount * share[..., None] * (base[hidden] + borrowed - surface[hidden])
     return np.clip(woven, 0, 1)
 
 
@@ -133,7 +145,7 @@ def _swatch(base: Floats, detail: Floats, known: Mask) -> _Swatch:
     mean, square = (_mean(x * weight, weight, AROUND) for x in (strength, np.square(strength)))
     deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
     alike: Floats = np.clip((UNLIKE - deviation) / (UNLIKE - ALIKE), 0, 1)
-    enough = cv2.blur(weight, (AROUND, AROUND)) > LEAST
+    enough = cv2.blur(weight, (AROUND, AROUND)) > ENOUGH
     alike = spread(alike[..., None], enough)[..., 0]
     return _Swatch(base, small, seen, seen & (strength < mean + USUAL), alike)
 
@@ -141,35 +153,37 @@ def _swatch(base: Floats, detail: Floats, known: Mask) -> _Swatch:
 def _grain(surface: Floats, where: Mask) -> float:
     """Return the deviation of a surface from the mean of what is next to it there."""
     weight = where.astype(np.float32)[..., None]
-    mean = _blurred(surface * weight, FINE) / np.maximum(_blurred(weight, FINE), 1e-6)[..., None]
+    mean = (
+        _blurred(surface * weight, GRAINY) / np.maximum(_blurred(weight, GRAINY), 1e-6)[..., None]
+    )
     return float(np.sqrt(np.square(surface - mean)[where].mean()))
 
 
-def _borrow(detail: Floats, swatch: _Swatch, box: Box) -> Floats:
-    """Return the texture of a box (h, w, 3) of a surface, from where it is usual."""
+def _borrow(detail: Floats, swatch: _Swatch, box: Box) -> tuple[Floats, Floats]:
+    """Return the texture of a box (h, w, 3) of a surface, and how much was found for it (h, w)."""
     height, width = detail.shape[:2]
     size, seam = (width, height), max(1.0, SEAM * max(height, width))
     usual = cv2.resize(swatch.usual.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
     labels, shifts = _choose(swatch)
     rim = _rim(swatch.known) & swatch.known
     total = np.zeros_like(detail[box])
-    squares = np.full(total.shape[:2], 1e-6, np.float32)
+    squares = np.zeros(total.shape[:2], np.float32)
     for number, small in enumerate(shifts):
         mine = labels == number
         share = cv2.resize(mine.astype(np.float32), size)[box] > 0.5
         share = cv2.GaussianBlur(share.astype(np.float32), (0, 0), seam)
-        shift = _align(detail, small, mine & rim if (mine & rim).any() else rim)
+        shift = _align(detail, usual, small, mine & rim if (mine & rim).any() else rim)
         share *= _moved(usual, shift, box)
         total += share[..., None] * _moved(detail, shift, box)
         squares += np.square(share)
     # Textures do not add up as colours do: where two are mixed, their squares do.
-    return total / np.sqrt(np.maximum(squares, LEAST))[..., None]
+    return total / np.sqrt(np.maximum(squares, LEAST))[..., None], np.minimum(squares / LEAST, 1)
 
 
-def _align(detail: Floats, shift: Shift, rim: Mask) -> Shift:
+def _align(detail: Floats, usual: Floats, shift: Shift, rim: Mask) -> Shift:
     """Return the shift at full size with which textures meet best on a small rim (h, w)."""
     scale = np.array(detail.shape[:2]) / rim.shape
-    reach = [np.arange(-int(by), int(by) + 1) for by in scale * STRIDE / 2]
+    reach = [np.arange(-int(by), int(by) + 1, 1 + int(by) // FINEST) for by in scale * STRIDE / 2]
     near = np.rint(scale * shift).astype(int) + np.stack(np.meshgrid(*reach), axis=-1).reshape(
         -1, 2
     )
@@ -178,9 +192,9 @@ def _align(detail: Floats, shift: Shift, rim: Mask) -> Shift:
     rows, columns = (points + near[:, None]).transpose(2, 0, 1)
     height, width = detail.shape[:2]
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    meant = detail[points[:, 0], points[:, 1]]
-    apart = np.square(detail[rows * inside, columns * inside] - meant).sum(axis=-1)
-    apart[~inside] = UNSEEN
+    rows, columns = rows * inside, columns * inside
+    apart = np.square(detail[rows, columns] - detail[points[:, 0], points[:, 1]]).sum(axis=-1)
+    apart[~inside | (usual[rows, columns] == 0)] = UNSEEN
     best = near[apart.sum(axis=1).argmin()]
     return int(best[0]), int(best[1])
 
@@ -212,12 +226,13 @@ def _choose(swatch: _Swatch) -> tuple[NDArray[np.int_], list[Shift]]:
             best[cost < least] = len(tried)
             least = np.minimum(cost, least)
             tried.append(shift)
-    votes = np.bincount(best[hidden], minlength=len(tried))
-    shifts = [tried[n] for n in np.argsort(-votes)[:SHIFTS] if tried]
     labels = np.zeros(rim.shape, int)
-    if shifts:
-        wide = [cv2.blur(costs(shift), (WINDOW, WINDOW)) for shift in shifts]
-        labels[box] = np.argmin(wide, axis=0)
+    if not tried:
+        return labels, []
+    votes = np.bincount(best[hidden], minlength=len(tried))
+    shifts = [tried[n] for n in np.argsort(-votes)[:SHIFTS]]
+    wide = [cv2.blur(costs(shift), (WINDOW, WINDOW)) for shift in shifts]
+    labels[box] = np.argmin(wide, axis=0)
     return labels, shifts
 
 
@@ -229,9 +244,10 @@ def _rim(known: Mask) -> Mask:
 
 def _shifts(shape: tuple[int, ...]) -> Iterator[Shift]:
     """Yield the shifts that leave some of a picture in it."""
-    height, width = shape
-    for down in range(STRIDE - height, height, STRIDE):
-        for across in range(STRIDE - width, width, STRIDE):
+    # Through zero: stripes and planks go on straight across or straight down.
+    downs, acrosses = (range(-((side - 1) // STRIDE) * STRIDE, side, STRIDE) for side in shape)
+    for down in downs:
+        for across in acrosses:
             if max(abs(down), abs(across)) > STRIDE:
                 yield down, across
 
@@ -252,7 +268,7 @@ def _moved(image: NDArray[Value], shift: Shift, box: Box) -> NDArray[Value]:
 
 
 def _box(mask: Mask) -> Box:
-    """Return the smallest box of all that a mask holds."""
+    """Return the smallest box of all that a mask, which is not empty, holds."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
@@ -262,6 +278,16 @@ def _mean(values: Floats, weight: Floats, side: int) -> Floats:
     total = np.maximum(cv2.blur(weight, (side, side)), 1e-3)
     mean: Floats = cv2.blur(values, (side, side)) / total
     return mean
+
+
+def _light(surface: Floats) -> Floats:
+    """Return a surface without its texture."""
+    scale = min(1.0, COARSE / max(surface.shape[:2]))
+    size = surface.shape[1::-1]
+    small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    coarse = _blurred(cv2.resize(surface, small, interpolation=cv2.INTER_AREA), SMOOTH)
+    light: Floats = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
+    return light
 
 
 def _blurred(image: Floats, share: float) -> Floats:

@@ -42,7 +42,7 @@ def test_stripes_meet_where_they_come_out(period):
     stripes = np.repeat((0.5 + 0.2 * np.sin(rows * 2 * np.pi / period))[..., None], 3, axis=2)
     filled, known = hidden(stripes)
     smooth = np.abs(filled - stripes)[MIDDLE].mean()
-    assert np.abs(weave(filled, known) - stripes)[MIDDLE].mean() < 0.35 * smooth
+    assert np.abs(weave(filled, known) - stripes)[MIDDLE].mean() < 0.5 * smooth
 
 
 def test_the_light_is_that_of_the_fill():
@@ -83,6 +83,28 @@ def test_a_surface_that_has_its_texture_keeps_it():
     assert np.abs(weave(filled, known) - filled).mean() < 0.01
 
 
+def test_planks_go_on_straight_across():
+    rng = np.random.default_rng(8)
+    planks = np.repeat(rng.uniform(0.3, 0.7, 34), 6)[:HEIGHT, None, None]
+    surface = (planks + rng.normal(0, 0.02, (HEIGHT, WIDTH, 3))).astype(np.float32)
+    filled, known = hidden(surface)
+    smooth = np.abs(filled - surface)[MIDDLE].mean()
+    assert np.abs(weave(filled, known) - surface)[MIDDLE].mean() < 0.75 * smooth
+
+
+def test_where_nothing_can_be_borrowed_all_stays():
+    surface, known = grain(shape=(256, 256, 3)), np.zeros((256, 256), bool)
+    known[:, :18] = True
+    surface[~known], surface[:, 140:] = 0.3, 0.6
+    np.testing.assert_allclose(weave(surface, known)[:, 60:], surface[:, 60:], atol=0.01)
+
+
+def test_a_speck_in_a_long_picture_is_no_trouble():
+    surface, known = grain(shape=(40, 4096, 3)), np.ones((40, 4096), bool)
+    known[20, 2000] = False
+    np.testing.assert_array_equal(weave(surface, known), surface)
+
+
 @pytest.mark.parametrize("seen", [True, False])
 def test_without_anything_to_borrow_or_to_fill_nothing_changes(seen):
     surface = grain()
@@ -91,7 +113,7 @@ def test_without_anything_to_borrow_or_to_fill_nothing_changes(seen):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (2, 2), (300, 2), (3, 500)])
-def test_the_smallest_pictures_have_texture_too(shape):
+def test_the_smallest_pictures_are_no_trouble(shape):
     surface, known = grain(shape=(*shape, 3)), np.ones(shape, bool)
     known[shape[0] // 2 :, shape[1] // 2 :] = False
     woven = weave(surface, known)

@@ -90,8 +90,9 @@ def train_separator(folder: Path, minutes: float, device: torch.device, workers:
         for side in (SMALL_SIDE, SIDE)
     )
     for factor in session.run():
-        for group in (*muon.param_groups, *adam.param_groups):
-            group["lr"] = group["rate"] * factor
+        groups = (*muon.param_groups, *adam.param_groups)
+        for group, most in zip(groups, (MUON_RATE, ADAM_RATE, LATE_RATE), strict=True):
+            group["lr"] = most * factor
         if session.elapsed >= LATE_FROM * session.budget:
             thaw(separator.backbone)
         young = session.elapsed < FULL_SIZE_FROM * session.budget
@@ -109,18 +110,13 @@ def train_separator(folder: Path, minutes: float, device: torch.device, workers:
 
 
 def optimizers(separator: Separator) -> tuple[Muon, torch.optim.AdamW]:
-    """Return Muon for the kernels, and AdamW for the rest and what of a backbone learns late.
-
-    Each group of parameters has its `rate`, of which `lr` is a part that changes.
-    """
+    """Return Muon for the kernels, and AdamW for the rest and what of a backbone learns late."""
     learning = [p for p in separator.parameters() if p.requires_grad]
     kernels = [p for p in learning if p.ndim == 4]
     others = [p for p in learning if p.ndim != 4]
     late = [p for p in separator.backbone.stages[LATE:].parameters() if not p.requires_grad]
-    muon = Muon(kernels, MUON_RATE)
-    muon.param_groups[0]["rate"] = MUON_RATE
-    rates = [{"params": others, "rate": ADAM_RATE}, {"params": late, "rate": LATE_RATE}]
-    return muon, torch.optim.AdamW(rates, betas=(0.9, 0.98))
+    groups = [{"params": others, "lr": ADAM_RATE}, {"params": late, "lr": LATE_RATE}]
+    return Muon(kernels, MUON_RATE), torch.optim.AdamW(groups, betas=(0.9, 0.98))
 
 
 @torch.no_grad()

@@ -144,8 +144,6 @@ def test_of_a_taught_backbone_the_late_stages_learn_once_they_may(tmp_path, monk
     monkeypatch.setenv(BACKBONE, str(tmp_path / "weights.safetensors"))
     teach(separator.backbone)
     _, adam = optimizers(separator)
-    for group in adam.param_groups:
-        group["lr"] = group["rate"]
     taught = {name: tensor.clone() for name, tensor in separator.backbone.state_dict().items()}
 
     def learned():
