@@ -153,9 +153,8 @@ def _swatch(base: Floats, detail: Floats, known: Mask) -> _Swatch:
 def _grain(surface: Floats, where: Mask) -> float:
     """Return the deviation of a surface from the mean of what is next to it there."""
     weight = where.astype(np.float32)[..., None]
-    mean = (
-        _blurred(surface * weight, GRAINY) / np.maximum(_blurred(weight, GRAINY), 1e-6)[..., None]
-    )
+    total = np.maximum(_blurred(weight, GRAINY), 1e-6)[..., None]
+    mean = _blurred(surface * weight, GRAINY) / total
     return float(np.sqrt(np.square(surface - mean)[where].mean()))
 
 
@@ -184,9 +183,8 @@ def _align(detail: Floats, usual: Floats, shift: Shift, rim: Mask) -> Shift:
     """Return the shift at full size with which textures meet best on a small rim (h, w)."""
     scale = np.array(detail.shape[:2]) / rim.shape
     reach = [np.arange(-int(by), int(by) + 1, 1 + int(by) // FINEST) for by in scale * STRIDE / 2]
-    near = np.rint(scale * shift).astype(int) + np.stack(np.meshgrid(*reach), axis=-1).reshape(
-        -1, 2
-    )
+    steps = np.stack(np.meshgrid(*reach), axis=-1).reshape(-1, 2)
+    near = np.rint(scale * shift).astype(int) + steps
     points = np.argwhere(rim)
     points = ((points[:: 1 + len(points) // POINTS] + 0.5) * scale).astype(int)
     rows, columns = (points + near[:, None]).transpose(2, 0, 1)

@@ -238,6 +238,22 @@ def test_the_soft_rim_of_a_shadow_leaves_less_of_a_ghost_on_the_backdrop():
     assert np.abs(stack.colours[0] / 255 - layers[0][..., :3])[rim].mean() < 0.019
 
 
+def test_a_highlight_takes_no_shadow_away_from_around_it():
+    _, layers = scene(shadow=True)
+    layers[0][..., :3] = 0.1
+    shown = layers[0][..., :3] * (1 - layers[1][..., 3:])
+    shown += layers[2][..., 3:] * (layers[2][..., :3] - shown)
+    photo = np.rint(np.dstack([shown, np.ones(shown.shape[:2])]) * 255).astype(np.uint8)
+    guess = guess_of(layers, shadow=True)
+    spotted = photo.copy()
+    spotted[250:260, 205:215, :3] = 230
+    clear, spotty = (lift(one, guess, 420).alphas[1] / 255 for one in (photo, spotted))
+    beside = np.zeros(clear.shape, bool)
+    beside[245:265, 195:225] = True
+    beside[249:261, 204:216] = False
+    assert np.abs(clear - spotty)[beside].mean() < 0.05
+
+
 def test_behind_the_product_the_ground_is_made_of_what_it_is_made_of():
     photo, layers = scene()
     rng = np.random.default_rng(3)
