@@ -41,18 +41,20 @@ def motif(
 
 
 def hang_tag(rng: np.random.Generator, sprite: Sprite) -> None:
-    """Hang a price tag on the side of what is there, by a string."""
+    """Hang a price tag or a card on the side of what is there, by a string."""
     there = sprite.pixels[..., 3] > 0.3
     rows = np.flatnonzero(there.any(axis=1))
     row = rows[int(rng.uniform(0.1, 0.6) * len(rows))]
     solid = np.flatnonzero(there[row])
     side = int(rng.integers(2)) * 2 - 1
     x, y = (2 * np.array([solid[-(side > 0)], row]) + 1) / sprite.side - 1
-    size, drop = rng.uniform(0.06, 0.2, 2), rng.uniform(0.05, 0.25)
+    size, drop = rng.uniform(0.06, 0.2 if rng.random() < 0.6 else 0.34, 2), rng.uniform(0.02, 0.25)
     heart = np.clip((x + side * rng.uniform(-0.08, 0.1), y + drop + size[1]), -0.8, 0.8)
     card = turn(rectangle((0, 0), size), rng.normal(0, 0.3)) + heart
     string = [(x - side * 0.03, y), heart - (0, size[1] * 0.8)]
-    sprite.paint(stroke(sprite.side, string, 0.012), colour(rng), Finish(0.01))
-    sprite.paint(fill(sprite.side, np.clip(card, -0.98, 0.98)), colour(rng), Finish(0.01, 0.05))
+    sprite.paint(stroke(sprite.side, string, rng.uniform(0.005, 0.014)), colour(rng), Finish(0.01))
+    # A brand has its colours: the card often has one of the product's.
+    spot = sprite.pixels[row, rng.choice(solid), :3] if rng.random() < 0.4 else colour(rng)
+    sprite.paint(fill(sprite.side, np.clip(card, -0.98, 0.98)), spot, Finish(0.01, 0.05))
     rule = turn(rectangle((0, 0), size * (0.6, 0.12)), rng.normal(0, 0.1)) + heart
     sprite.stick(fill(sprite.side, rule), colour(rng))

@@ -43,6 +43,12 @@ class Masks:
     seen: Tensor
     whole: Tensor
 
+    def to(self, device: torch.device) -> Masks:
+        """Return them on a device, in single precision."""
+        pictures = self.pictures.to(device, memory_format=torch.channels_last)
+        rest = (x.to(device).float() for x in (self.kinds, self.seen, self.whole))
+        return Masks(pictures, *rest)
+
     def mirrored(self) -> Masks:
         """Return them as in a mirror."""
         return Masks(*(getattr(self, field.name).flip(-1) for field in fields(self)))

@@ -58,6 +58,9 @@ MATCHED = 0.2
 ON_TOP = 0.3
 """How often a heap is one large thing with small ones on it or before it."""
 
+TAGGED = 0.16
+"""How often a price tag or a card hangs on an object, and is a part of it."""
+
 WHOLE = 0.88
 """How often an object is kept inside the frame."""
 
@@ -214,7 +217,7 @@ def draw_object(rng: np.random.Generator, extent: float, light: Light) -> Sprite
     make: Maker = makers[rng.choice(len(makers), p=np.array(weights) / sum(weights))]
     sprite = Sprite.blank(int(np.clip(round(1.5 * extent), 32, 1600)), light)
     make(rng, sprite)
-    if rng.random() < 0.12:
+    if rng.random() < TAGGED:
         hang_tag(rng, sprite)
     return sprite
 

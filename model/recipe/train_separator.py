@@ -1,10 +1,18 @@
-"""Trains the separator to tell the products of a scene from each other."""
+"""Trains the separator to tell the products of a scene from each other; `train.py` does, too.
+
+    python model/recipe/train_separator.py --out runs/more --begin CHECKPOINT --minutes 9
+
+goes on from the separator of a checkpoint. The same command goes on where it was interrupted.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
+from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,26 +24,35 @@ from muon import Muon
 from safetensors.torch import load_file
 from session import Average, Session, learn
 from stream import SIDE, recall
+from supply import DRAWERS, supplied
 from torch import Tensor
 
 from layerctl_model.backbone import Backbone
-from layerctl_model.checkpoint import save_separator
+from layerctl_model.checkpoint import load_separator, save_separator
 from layerctl_model.separator import Fields, Separator, SeparatorSizes, answers
 
 BACKBONE = "LAYERCTL_BACKBONE"
 """The environment variable that names a file of `gather_backbone.py`."""
 
-BATCH = 16
-MEMORY_BATCHES = 250
-USES = 3
+BATCH, MEMORY_BATCHES, USES = 16, 250, 3
+GPU_BATCH, GPU_MEMORY_BATCHES, GPU_USES = 256, 40, 2
+"""Scenes a step, how many batches are kept to be seen again, and how often each is seen."""
+
 SMALL_SIDE, FULL_SIZE_FROM = 192, 0.6
 """Side of pictures while training is young, when much is still to be learned from small ones."""
 
 MUON_RATE = 0.0015
 ADAM_RATE = 5e-4
+GPU_RATES = 2.0
+"""How much higher rates are for the larger batches of a GPU."""
+
+GPU_DECAY = 0.995
+"""The decay of the average on a GPU, whose steps are fewer."""
 
 LATE_RATE = 5e-5
 """AdamW's rate for what of a backbone that was taught may still learn."""
+
+RATES = (MUON_RATE, ADAM_RATE, LATE_RATE)
 
 LATE, LATE_FROM = 3, 0.8
 """The first stage of it that may, and the share of the training from which.
@@ -55,7 +72,7 @@ BEHIND = 0.3
 TOUCH = 0.001
 """Share of the picture in which two products overlap if one of them hides the other."""
 
-PAIR_WEIGHT = 0.5
+PAIR_WEIGHT = 1.0
 """How much it counts whether two points are of one thing, beside the masks."""
 
 ORDER_WEIGHT = 0.5
@@ -64,39 +81,83 @@ ORDER_WEIGHT = 0.5
 SEED, SCENES = 20_512_15604, 48
 
 
+def main() -> None:
+    """Train a separator on, and say where it lies."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--begin", type=Path, help="a checkpoint to begin from, not from nothing")
+    parser.add_argument("--minutes", type=float, default=100)
+    parser.add_argument("--workers", type=int, default=1)
+    chosen = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    plan = Plan(chosen.out, chosen.minutes, chosen.workers, 0.0 if chosen.begin else LATE_FROM)
+    train(begun(chosen.begin).to(device) if chosen.begin else untaught().to(device), plan)
+    print(chosen.out / "checkpoint" / "separator")
+
+
 def train_separator(folder: Path, minutes: float, device: torch.device, workers: int) -> None:
-    """Train for so many minutes in all, then write the checkpoint's `separator` folder."""
-    separator = Separator(SeparatorSizes()).to(device, memory_format=torch.channels_last)
+    """Train from nothing for so many minutes in all, then write the folder `separator`."""
+    train(untaught().to(device), Plan(folder, minutes, workers, LATE_FROM))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training: where its files go, how long it is in all, and who draws for it.
+
+    The late stages of a backbone that was taught learn from a share `late_from` of it on.
+    """
+
+    folder: Path
+    minutes: float
+    workers: int
+    late_from: float
+
+
+def begun(checkpoint: Path) -> Separator:
+    """Return a checkpoint's separator, to train on; its backbone counts as taught."""
+    separator = load_separator(checkpoint, dtype=torch.float32).train()
+    separator.backbone.requires_grad_(requires_grad=False)
+    return separator
+
+
+def untaught() -> Separator:
+    """Return a separator that knows nothing but what its backbone was taught."""
+    separator = Separator(SeparatorSizes())
     initialise(separator)
     teach(separator.backbone)
+    return separator
+
+
+def train(separator: Separator, plan: Plan) -> None:
+    """Train a separator on the device where it is, then write its folder."""
+    separator = separator.to(memory_format=torch.channels_last)
+    device = separator.conv_in.weight.device
     muon, adam = optimizers(separator)
-    average = Average(separator)
+    average = Average(separator, GPU_DECAY) if device.type == "cuda" else Average(separator)
     test = draw_masks(np.random.default_rng(SEED), SCENES, SIDE, SIDE)
 
     def examine() -> dict[str, float]:
         steady = deepcopy(separator).eval()
         average.copy_to(steady)
-        return score_fields(steady, moved(test, device))
+        return score_fields(steady, test.to(device))
 
     session = Session(
-        folder / "train-separator",
-        minutes * 60,
+        plan.folder / "train-separator",
+        plan.minutes * 60,
         {"separator": separator, "muon": muon, "adam": adam, "average": average},
         examine,
     )
     session.resume()
-    small, full = (
-        recall(mask_stream(BATCH, session.steps, workers, side), MEMORY_BATCHES, USES)
-        for side in (SMALL_SIDE, SIDE)
-    )
+    small, full = streams(session.steps, plan.workers, device)
+    rates = [rate * (GPU_RATES if device.type == "cuda" else 1) for rate in RATES]
     for factor in session.run():
         groups = (*muon.param_groups, *adam.param_groups)
-        for group, most in zip(groups, (MUON_RATE, ADAM_RATE, LATE_RATE), strict=True):
+        for group, most in zip(groups, rates, strict=True):
             group["lr"] = most * factor
-        if session.elapsed >= LATE_FROM * session.budget:
+        if session.elapsed >= plan.late_from * session.budget:
             thaw(separator.backbone)
         young = session.elapsed < FULL_SIZE_FROM * session.budget
-        scenes = moved(next(small if young else full), device)
+        scenes = next(small if young else full).to(device)
         scenes = scenes.mirrored() if random.random() < 0.5 else scenes  # noqa: S311
         with torch.autocast(device.type, torch.bfloat16):
             fields = separator(scenes.pictures)
@@ -106,7 +167,23 @@ def train_separator(folder: Path, minutes: float, device: torch.device, workers:
         learn(separator, loss, muon, adam)
         average.update(separator, session.steps)
     average.copy_to(separator)
-    save_separator(separator.bfloat16(), folder / "checkpoint")
+    save_separator(separator.bfloat16(), plan.folder / "checkpoint")
+
+
+def streams(
+    seed: int, workers: int, device: torch.device
+) -> tuple[Iterator[Masks], Iterator[Masks]]:
+    """Return the scenes to learn from while training is young, and later; a GPU sees large ones."""
+    if device.type == "cuda":
+        new = supplied(GPU_BATCH, seed, max(workers, DRAWERS), device)
+        scenes = recall(new, GPU_MEMORY_BATCHES, GPU_USES)
+        next(scenes)  # before the clock starts
+        return scenes, scenes
+    small, full = (
+        recall(mask_stream(BATCH, seed, workers, side), MEMORY_BATCHES, USES)
+        for side in (SMALL_SIDE, SIDE)
+    )
+    return small, full
 
 
 def optimizers(separator: Separator) -> tuple[Muon, torch.optim.AdamW]:
@@ -139,14 +216,6 @@ def teach(backbone: Backbone) -> None:
 def thaw(backbone: Backbone) -> None:
     """Let the late stages of a backbone that was taught learn, too."""
     backbone.stages[LATE:].requires_grad_(requires_grad=True)
-
-
-def moved(scenes: Masks, device: torch.device) -> Masks:
-    """Return a batch on a device, in single precision."""
-    pictures = scenes.pictures.to(device, memory_format=torch.channels_last)
-    return Masks(
-        pictures, *(x.to(device).float() for x in (scenes.kinds, scenes.seen, scenes.whole))
-    )
 
 
 def separator_loss(fields: Fields, scenes: Masks) -> Tensor:
@@ -230,9 +299,10 @@ def order_loss(nearness: Tensor, owners: Tensor, whole: Tensor, there: Tensor) -
 @torch.inference_mode()
 def score_fields(separator: Separator, scenes: Masks) -> dict[str, float]:
     """Return the mean IoU of the masks of random pixels: of all scenes, and of the crowded ones."""
-    torch.manual_seed(SEED)
     fields = separator(scenes.pictures)
-    points, owners, there = draw_points(scenes.seen)
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        points, owners, there = draw_points(scenes.seen)
     scores = {}
     crowded = (scenes.seen.amax(dim=(2, 3)) > SURE).sum(dim=1) > 1
     batch = torch.arange(len(owners), device=owners.device)[:, None]
@@ -245,3 +315,7 @@ def score_fields(separator: Separator, scenes: Masks) -> dict[str, float]:
         scores[name] = overlap[there].mean().item()
         scores[f"{name}_apart"] = overlap[there & crowded[:, None]].mean().item()
     return scores
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Judges a separator alone on scenes of the recipe: how many products it finds, each as one thing.
+
+    python model/recipe/judge.py CHECKPOINT --crowded 80 --single 40
+
+`LAYERCTL_STOCK` counts, as in training. The same command gives the same scenes again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from assignment import assign
+from loss import soft_iou
+from masks import masks_of
+from scenes import make_scene
+from scores import OWN
+from stream import SIDE
+from torch import Tensor
+
+from layerctl_model.checkpoint import load_separator
+from layerctl_model.separator import Separator, look
+from layerctl_model.things import Things, find_things
+
+SEED = 20_512_15605
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a scene of `products` products, of which `found` are things of their own.
+
+    `things` were found in all; of `pairs` of products that overlap and were found, `ordered` are in
+    the right order.
+    """
+
+    products: int
+    found: int
+    things: int
+    pairs: int
+    ordered: int
+
+
+def main() -> None:
+    """Print how many scenes come out right."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--crowded", type=int, default=80, help="scenes of several products")
+    parser.add_argument("--single", type=int, default=40, help="scenes of one product")
+    chosen = parser.parse_args()
+    separator = load_separator(chosen.checkpoint, dtype=torch.float32)
+    crowded = [judge(separator, *scene) for scene in draw(chosen.crowded, crowded=True)]
+    single = [judge(separator, *scene) for scene in draw(chosen.single, crowded=False)]
+    apart = np.mean([verdict.found == verdict.products for verdict in crowded])
+    found = sum(verdict.found for verdict in crowded) / sum(v.products for v in crowded)
+    whole = np.mean([verdict.found == verdict.things == 1 for verdict in single])
+    ordered = sum(v.ordered for v in crowded) / max(1, sum(v.pairs for v in crowded))
+    print(f"all products apart: {apart:.1%} of {len(crowded)} scenes")
+    print(f"products found: {found:.1%}")
+    print(f"pairs in order: {ordered:.1%}")
+    print(f"single products that are one thing: {whole:.1%} of {len(single)}")
+
+
+def draw(count: int, *, crowded: bool) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield scenes: a picture (4, H, W), what shows of products (K, h, w), and all of them."""
+    rng = np.random.default_rng([SEED, crowded])
+    while count:
+        picture, _, seen, whole = masks_of(make_scene(rng, SIDE, SIDE))
+        there = seen.amax(dim=(1, 2)) > OWN
+        if (there.sum() > 1) if crowded else (there.sum() == 1):
+            yield picture, seen[there].float(), whole[there].float()
+            count -= 1
+
+
+@torch.inference_mode()
+def judge(separator: Separator, picture: Tensor, seen: Tensor, whole: Tensor) -> Verdict:
+    """Return what a separator makes of a scene."""
+    fields = look(separator, picture[None])
+    size = (seen.shape[1], seen.shape[2])
+    return compare(find_things(fields, size), seen, whole)
+
+
+def compare(things: Things, seen: Tensor, whole: Tensor) -> Verdict:
+    """Return how things (K, h, w) compare with what shows of products (T, h, w), back to front."""
+    shown = things.shares * things.kinds[1]
+    found, true = shown.flatten(1), seen.flatten(1)
+    most = max(len(found), len(true))
+    overlap = torch.zeros(most, most)
+    overlap[: len(true), : len(found)] = soft_iou(true[:, None], found[None])
+    place = assign(-overlap[None])[0][: len(true)]
+    right = overlap[range(len(true)), place] > OWN
+    flat = whole.flatten(1)
+    touch = (flat @ flat.T).triu(1) > 0.001 * flat.shape[1]
+    pairs = [(a, b) for a, b in touch.nonzero().tolist() if right[a] and right[b]]
+    ordered = sum(bool(place[a] < place[b]) for a, b in pairs)
+    return Verdict(len(true), int(right.sum()), len(found), len(pairs), ordered)
+
+
+if __name__ == "__main__":
+    main()

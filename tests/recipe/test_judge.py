@@ -1,0 +1,53 @@
+"""The judge of a separator: which products are things of their own, and in which order."""
+
+import numpy as np
+import torch
+from judge import Verdict, compare, draw
+
+from layerctl_model.things import Things
+
+
+def scene():
+    """Two products that overlap, the second in front: what shows, and all of them."""
+    whole = torch.zeros(2, 16, 16)
+    whole[0, 2:10, 2:10] = whole[1, 6:14, 6:14] = 1
+    seen = whole.clone()
+    seen[0] *= 1 - seen[1]
+    return seen, whole
+
+
+def things(*shares):
+    kinds = torch.stack([torch.zeros(16, 16), torch.ones(16, 16), torch.zeros(16, 16)])
+    stacked = torch.stack(shares)
+    return Things(stacked, stacked, kinds)
+
+
+def test_the_truth_is_found_and_in_order():
+    seen, whole = scene()
+    assert compare(things(*seen), seen, whole) == Verdict(2, 2, 2, 1, 1)
+
+
+def test_things_in_the_wrong_order_are_found_all_the_same():
+    seen, whole = scene()
+    assert compare(things(seen[1], seen[0]), seen, whole) == Verdict(2, 2, 2, 1, 0)
+
+
+def test_two_products_in_one_thing_are_not_both_found():
+    seen, whole = scene()
+    verdict = compare(things(seen.sum(dim=0)), seen, whole)
+    assert verdict.found < verdict.products == 2
+
+
+def test_more_things_than_products_are_counted():
+    seen, whole = scene()
+    left = seen[0] * (torch.arange(16) < 6)
+    verdict = compare(things(left, seen[0] - left, seen[1]), seen, whole)
+    assert (verdict.things, verdict.products) == (3, 2)
+
+
+def test_scenes_have_as_many_products_as_wanted_and_are_the_same_again():
+    for crowded in (True, False):
+        first, again = (list(draw(2, crowded=crowded)) for _ in range(2))
+        assert [len(seen) > 1 for _, seen, _ in first] == [crowded] * 2
+        for one, other in zip(first, again, strict=True):
+            np.testing.assert_array_equal(one[0], other[0])
