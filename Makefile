@@ -43,6 +43,7 @@ wheel: $(READY)  ## build the wheel, install it in an empty environment, decompo
 	cd build/wheel && venv/bin/layerctl decompose ../../$(firstword $(wildcard examples/*.jpg)) --out layers
 	cd build/wheel && venv/bin/layerctl verify layers
 	cd build/wheel && venv/bin/layerctl presets check studio
+	rm -rf build/wheel/venv
 
 evaluate: $(READY)  ## score the shipped model, make evaluate DATA=folder
 	$(BIN)/python model/recipe/evaluate.py $(DATA) --layers 6

@@ -18,8 +18,8 @@ SURE = 0.5
 ASKED = 1024
 """How many pixels are asked at most."""
 
-SPLIT = 0.05
-"""Share of all pixels of things that must be better explained for a thing to become two."""
+SPLIT = 0.12
+"""Share of a thing's pixels that must be better explained for it to become two."""
 
 APART = 0.05
 """How sure the pixels of two groups are of each other, on average, that surely are two things."""
@@ -122,7 +122,6 @@ def _groups(queries: Tensor, keys: Tensor) -> list[Tensor]:
     agreement = (chances * chances.T).sqrt()
     alone = zip(agreement.diag().tolist(), agreement.sum(dim=1).tolist(), strict=True)
     groups = {pixel: _group([pixel], *sums) for pixel, sums in enumerate(alone)}
-    price = SPLIT * len(agreement)
     agreement.fill_diagonal_(GONE)
     parts, chain = [], list[int]()
     while groups:
@@ -134,7 +133,7 @@ def _groups(queries: Tensor, keys: Tensor) -> list[Tensor]:
         elif len(chain) > 1 and agreement[last, nearest] <= agreement[last, chain[-2]]:
             one, other = chain.pop(), chain.pop()
             first, second = groups[one], groups.pop(other)
-            groups[one] = _united(first, second, float(agreement[one, other]), price)
+            groups[one] = _united(first, second, float(agreement[one, other]))
             _average(agreement, len(first.pixels) / len(groups[one].pixels), one, other)
         else:
             chain.append(nearest)
@@ -163,12 +162,15 @@ def _group(pixels: list[int], within: float, around: float) -> _Group:
     return _Group(pixels, within, around, count * within / (count**2 + around - within), [pixels])
 
 
-def _united(one: _Group, other: _Group, agreement: float, price: float) -> _Group:
-    """Return two groups as one thing, or as what each is if that is worth more than its price."""
+def _united(one: _Group, other: _Group, agreement: float) -> _Group:
+    """Return two groups as one thing, or as what each is if that is worth more than the split.
+
+    Its price grows with the two, so that small things may be as many as large ones.
+    """
     across = len(one.pixels) * len(other.pixels) * agreement
     within, around = one.within + other.within + 2 * across, one.around + other.around
     whole = _group(one.pixels + other.pixels, within, around)
-    apart = one.worth + other.worth - price
+    apart = one.worth + other.worth - SPLIT * len(whole.pixels)
     if whole.worth >= apart:
         return whole
     return replace(whole, worth=apart, parts=one.parts + other.parts)

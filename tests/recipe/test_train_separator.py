@@ -3,15 +3,19 @@
 import numpy as np
 import pytest
 import torch
+import train_separator
 from masks import Masks, draw_masks
 from safetensors.torch import save_file
 from train_separator import (
     BACKBONE,
     LATE,
+    Plan,
     at,
+    begun,
     draw_points,
     initialise,
     mask_loss,
+    mix,
     optimizers,
     order_loss,
     pair_loss,
@@ -19,9 +23,11 @@ from train_separator import (
     separator_loss,
     teach,
     thaw,
+    train,
 )
 
 from layerctl_model.backbone import Backbone
+from layerctl_model.checkpoint import load_separator, save_separator
 from layerctl_model.separator import Fields, Separator, SeparatorSizes
 
 SMALL = SeparatorSizes(widths=(8, 12, 16), num_res_blocks=1, num_attentions=1, key_dim=8)
@@ -171,3 +177,31 @@ def test_points_of_one_thing_should_say_so_and_those_that_are_not_there_say_noth
     astray = torch.where(alone[..., None], 40 * (2 * own - 1), 40 * (1 - 2 * own))
     assert pair_loss(own, astray, owners, alone) < 0.01
     assert pair_loss(own, astray, owners, torch.zeros_like(alone)) == 0
+
+
+def test_a_training_on_begins_from_a_checkpoint_and_keeps_a_share_of_it(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(train_separator, "SCENES", 2)
+    taught = Separator(SMALL)
+    initialise(taught)
+    save_separator(taught, tmp_path)
+    first = {name: weight.clone() for name, weight in taught.state_dict().items()}
+    separator = begun(tmp_path)
+    assert separator.training
+    muon, adam = optimizers(separator)
+    backbone = {id(p) for p in separator.backbone.parameters()}
+    assert not backbone & {
+        id(p) for p in (*muon.param_groups[0]["params"], *adam.param_groups[0]["params"])
+    }
+    late = {id(p) for p in separator.backbone.stages[LATE:].parameters()}
+    assert {id(p) for p in adam.param_groups[1]["params"]} == late
+    train(separator, Plan(tmp_path / "on", 0.0, 0, kept=0.25))
+    again = load_separator(tmp_path / "on" / "checkpoint", dtype=torch.float32)
+    for name, weight in again.state_dict().items():
+        torch.testing.assert_close(weight, first[name].bfloat16().float())
+    with torch.no_grad():
+        for weight in taught.parameters():
+            weight.add_(1)
+    mix(taught, first, 0.25)
+    for name, weight in taught.state_dict().items():
+        torch.testing.assert_close(weight, first[name] + 0.75)
