@@ -14,10 +14,16 @@ from layerctl.formats.psd_tree import tree
 from tests.formats import strangers
 
 
+def version(program):
+    """What a program says of itself on standard output."""
+    return subprocess.run([program, "-version"], capture_output=True, check=False).stdout
+
+
 @pytest.fixture
 def imagemagick(tmp_path):
     program = shutil.which("magick") or shutil.which("convert")
-    if program is None:
+    # Other programs are called convert, too.
+    if not program or b"ImageMagick" not in version(program):
         pytest.skip("ImageMagick is not installed")
 
     def show(*arguments):
