@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from lettering import label
-from shapes import blob, fill, rectangle, smooth, stroke, turn
+from numpy.typing import NDArray
+from shapes import Floats, blob, fill, rectangle, smooth, stroke, turn
 from sprites import Finish, Sprite
 from textures import colour
 
@@ -38,6 +40,35 @@ def motif(
         for _ in range(rng.integers(2, 6)):
             line = smooth(rng.uniform(-1, 1, (5, 2)) * size + centre, 2, closed=False)
             sprite.stick(stroke(sprite.side, line, width), tint)
+
+
+def repaint(rng: np.random.Generator, sprite: Sprite) -> None:
+    """Give regions of what is there, alike in colour and near each other, colours of their own.
+
+    A region keeps its light and shade: a thing of one colour becomes one of several parts.
+    """
+    alpha = np.maximum(sprite.pixels[..., 3:], np.float32(1e-3))
+    skin = sprite.pixels[..., :3] / alpha
+    region = regions(rng, sprite, skin)
+    for number in range(1, region.max(initial=0) + 1):
+        inside = region == number
+        light = skin[inside].mean(axis=1, keepdims=True)
+        shade = light / max(float(light.mean()), 1e-3)
+        skin[inside] = np.clip(colour(rng) * shade, 0, 1)
+    sprite.pixels[..., :3] = skin * sprite.pixels[..., 3:]
+
+
+def regions(rng: np.random.Generator, sprite: Sprite, skin: Floats) -> NDArray[np.intp]:
+    """Return which of up to four regions each pixel is in: that of the nearest of random pixels."""
+    x, y = sprite.grid
+    reach = np.float32(rng.uniform(0, 1))
+    place = np.dstack([cv2.blur(skin, (3, 3)), reach * x, reach * y])
+    there = np.flatnonzero(sprite.pixels[..., 3] > 0.5)
+    if not len(there):
+        return np.zeros(place.shape[:2], np.intp)
+    centres = place.reshape(-1, 5)[rng.choice(there, rng.integers(2, 5))]
+    away = [np.square(place - centre).sum(axis=2) for centre in centres]
+    return np.argmin(away, axis=0)
 
 
 def hang_tag(rng: np.random.Generator, sprite: Sprite) -> None:

@@ -1,6 +1,6 @@
 """Judges a separator alone on scenes of the recipe: how many products it finds, each as one thing.
 
-    python model/recipe/judge.py CHECKPOINT --crowded 80 --single 40
+    python model/recipe/judge.py CHECKPOINT --crowded 80 --single 40 --large 60
 
 `LAYERCTL_STOCK` counts, as in training. The same command gives the same scenes again.
 """
@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from loss import soft_iou
 from masks import masks_of
 from scenes import make_scene
 from scores import OWN
+from staging import arrange, one_large
 from stream import SIDE
 from torch import Tensor
 
@@ -27,6 +28,8 @@ from layerctl_model.separator import Separator, look
 from layerctl_model.things import Things, find_things
 
 SEED = 20_512_15605
+
+KINDS = ("single", "crowded", "large")
 
 
 @dataclass(frozen=True)
@@ -50,28 +53,41 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--crowded", type=int, default=80, help="scenes of several products")
     parser.add_argument("--single", type=int, default=40, help="scenes of one product")
+    parser.add_argument("--large", type=int, default=60, help="large products of many colours")
     chosen = parser.parse_args()
     separator = load_separator(chosen.checkpoint, dtype=torch.float32)
-    crowded = [judge(separator, *scene) for scene in draw(chosen.crowded, crowded=True)]
-    single = [judge(separator, *scene) for scene in draw(chosen.single, crowded=False)]
+    crowded, single, large = (
+        [judge(separator, *scene) for scene in draw(vars(chosen)[kind], kind)]
+        for kind in ("crowded", "single", "large")
+    )
     apart = np.mean([verdict.found == verdict.products for verdict in crowded])
     found = sum(verdict.found for verdict in crowded) / sum(v.products for v in crowded)
-    whole = np.mean([verdict.found == verdict.things == 1 for verdict in single])
     ordered = sum(v.ordered for v in crowded) / max(1, sum(v.pairs for v in crowded))
     print(f"all products apart: {apart:.1%} of {len(crowded)} scenes")
     print(f"products found: {found:.1%}")
     print(f"pairs in order: {ordered:.1%}")
-    print(f"single products that are one thing: {whole:.1%} of {len(single)}")
+    print(f"single products that are one thing: {whole(single):.1%} of {len(single)}")
+    print(f"large ones of many colours that are: {whole(large):.1%} of {len(large)}")
 
 
-def draw(count: int, *, crowded: bool) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield scenes: a picture (4, H, W), what shows of products (K, h, w), and all of them."""
-    rng = np.random.default_rng([SEED, crowded])
+def whole(verdicts: Sequence[Verdict]) -> float:
+    """Return the share of scenes of one product in which one thing was found, and is it."""
+    return float(np.mean([verdict.found == verdict.things == 1 for verdict in verdicts]))
+
+
+def draw(count: int, kind: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield scenes of a kind of `KINDS`.
+
+    Each is a picture (4, H, W), what shows of its products (K, h, w), and all of them.
+    """
+    rng = np.random.default_rng([SEED, KINDS.index(kind)])
+    arrangement = one_large if kind == "large" else arrange
     while count:
-        picture, _, seen, whole = masks_of(make_scene(rng, SIDE, SIDE))
+        scene = make_scene(rng, SIDE, SIDE, arrangement)
+        picture, _, seen, behind = masks_of(scene)
         there = seen.amax(dim=(1, 2)) > OWN
-        if (there.sum() > 1) if crowded else (there.sum() == 1):
-            yield picture, seen[there].float(), whole[there].float()
+        if (there.sum() > 1) == (kind == "crowded") and there.any():
+            yield picture, seen[there].float(), behind[there].float()
             count -= 1
 
 

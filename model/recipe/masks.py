@@ -22,7 +22,7 @@ MOST = 4
 MULTIPLE = 16
 """What the sides of a picture are multiples of: the coarsest scale of the separator."""
 
-FEW = 0.5
+FEW = 0.8
 """Share that is kept of the scenes with less than two products, which have nothing to part."""
 
 SHOWING = 0.002

@@ -24,6 +24,7 @@ from sprites import Light
 from staging import Placed, arrange, showing
 
 Role: TypeAlias = Literal["background", "shadow", "product", "text"]
+Arrange: TypeAlias = Callable[[np.random.Generator, Backdrop, Light], tuple[Placed, ...]]
 
 TEXT_SHARE = 0.38
 CUT_OUT_SHARE = 0.12
@@ -51,14 +52,16 @@ class Scene:
     photo: Floats
 
 
-def make_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
+def make_scene(
+    rng: np.random.Generator, height: int, width: int, arrangement: Arrange = arrange
+) -> Scene:
     """Draw a random scene of `height` x `width` pixels; the generator decides everything.
 
     Some scenes are cut-outs: their backdrop is clear, and so is the photo around the things.
     """
     ground = backdrop(rng, (height, width))
     light = draw_light(rng, ground)
-    objects = arrange(rng, ground, light)
+    objects = arrangement(rng, ground, light)
     cut_out = bool(objects) and rng.random() < CUT_OUT_SHARE
     painted: list[tuple[Role, Floats]] = []
     shaded = bool(objects) and rng.random() < (0.5 if cut_out else SHADOW_SHARE)

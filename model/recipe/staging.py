@@ -15,7 +15,7 @@ import softgoods
 import solids
 import stock
 from backdrops import Backdrop
-from finishes import hang_tag
+from finishes import hang_tag, repaint
 from numpy.typing import NDArray
 from shapes import Floats
 from sprites import Light, Sprite
@@ -57,6 +57,9 @@ MATCHED = 0.2
 
 ON_TOP = 0.3
 """How often a heap is one large thing with small ones on it or before it."""
+
+REPAINTED = 0.25
+"""How often regions of an object have colours of their own: no edge of colour parts things."""
 
 TAGGED = 0.16
 """How often a price tag or a card hangs on an object, and is a part of it."""
@@ -117,6 +120,16 @@ def arrange(rng: np.random.Generator, ground: Backdrop, light: Light) -> tuple[P
             match(sprite, mean_colour(objects[-1].pixels), rng.uniform(0.5, 1))
         objects.append(Placed(place(sprite, ground.colour.shape[:2], spot), spot.pose))
     return by_depth(noticeable(objects))
+
+
+def one_large(rng: np.random.Generator, ground: Backdrop, light: Light) -> tuple[Placed, ...]:
+    """Place one large object of many colours, as photos of a single product show it."""
+    extent, size = rng.uniform(0.6, 0.95), ground.colour.shape[:2]
+    sprite = draw_object(rng, extent * min(size), light)
+    repaint(rng, sprite)
+    x, y = rng.normal(0.5, 0.05, 2)
+    spot = Spot(extent, rng.normal(0, 0.1), x, y, "hanging", whole=True)
+    return noticeable([Placed(place(sprite, size, spot), spot.pose)])
 
 
 def lay_out(rng: np.random.Generator, count: int, horizon: float | None) -> list[Spot]:
@@ -217,6 +230,8 @@ def draw_object(rng: np.random.Generator, extent: float, light: Light) -> Sprite
     make: Maker = makers[rng.choice(len(makers), p=np.array(weights) / sum(weights))]
     sprite = Sprite.blank(int(np.clip(round(1.5 * extent), 32, 1600)), light)
     make(rng, sprite)
+    if rng.random() < REPAINTED:
+        repaint(rng, sprite)
     if rng.random() < TAGGED:
         hang_tag(rng, sprite)
     return sprite

@@ -1,8 +1,9 @@
 """The judge of a separator: which products are things of their own, and in which order."""
 
 import numpy as np
+import pytest
 import torch
-from judge import Verdict, compare, draw
+from judge import KINDS, Verdict, compare, draw
 
 from layerctl_model.things import Things
 
@@ -45,9 +46,17 @@ def test_more_things_than_products_are_counted():
     assert (verdict.things, verdict.products) == (3, 2)
 
 
-def test_scenes_have_as_many_products_as_wanted_and_are_the_same_again():
-    for crowded in (True, False):
-        first, again = (list(draw(2, crowded=crowded)) for _ in range(2))
-        assert [len(seen) > 1 for _, seen, _ in first] == [crowded] * 2
-        for one, other in zip(first, again, strict=True):
-            np.testing.assert_array_equal(one[0], other[0])
+@pytest.mark.parametrize("kind", KINDS)
+def test_scenes_have_as_many_products_as_wanted_and_are_the_same_again(kind):
+    first, again = (list(draw(2, kind)) for _ in range(2))
+    assert [len(seen) > 1 for _, seen, _ in first] == [kind == "crowded"] * 2
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+
+
+def test_a_large_product_fills_more_of_the_frame_than_others_do():
+    single, large = (
+        np.mean([float(seen.mean()) for _, seen, _ in draw(12, kind)])
+        for kind in ("single", "large")
+    )
+    assert large > single
