@@ -117,13 +117,17 @@ class NetworkModel:
         """
         settings = resolve(preset.decompose, self._profile)
         picture = self._seen(photo, settings.resolution)
+        closer = self._seen(photo, round(settings.resolution * self._profile.separator_scale))
         words = self._words(picture, preset.decompose, prompt)
         notes = self._runner.open()
         seconds: dict[str, float] = {}
         with _timed(seconds, "model"):
             texts = (words.positive, words.negative) if words else ()
             (layers, things), more = self._runner.run(
-                lambda n: (n.make_layers(picture, settings, *texts), n.find_things(picture))
+                lambda n: (
+                    n.make_layers(picture, settings, *texts),
+                    n.find_things(closer, picture.shape[:2]),
+                )
             )
         with _timed(seconds, "lift"):
             document = raise_layers(photo, picture, layers, things, preset)

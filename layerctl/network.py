@@ -182,17 +182,18 @@ class Network:
         self._require_finite(layers)
         return np.ascontiguousarray(layers.permute(0, 2, 3, 1).numpy())
 
-    def find_things(self, picture: Pixels) -> Things | None:
-        """Return what is to be seen in a picture, (h, w, 4) straight RGBA at its bucket's size.
+    def find_things(self, picture: Pixels, size: tuple[int, int]) -> Things | None:
+        """Return what is to be seen in a picture, as masks of `size`, (height, width).
 
-        Nothing from models whose layers are the things, in their order.
+        Nothing from models whose layers are the things, in their order. The picture is straight
+        RGBA at its bucket's size.
 
         Raises:
             EnvironmentFault: What comes out are no numbers.
             OutOfMemory: The plan needs more than there is.
         """
         with _faults_told():
-            found = self._decomposer.find_things(_tensor(picture))
+            found = self._decomposer.find_things(_tensor(picture), size)
         if found is None:
             return None
         self._require_finite(found.shares, found.whole, found.kinds)

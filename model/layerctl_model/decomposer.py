@@ -93,19 +93,20 @@ class Decomposer:
         return self._layers(tokens, (settings.layers + 1, rows, cols))
 
     @torch.inference_mode()
-    def find_things(self, picture: Tensor) -> Things | None:
+    def find_things(self, picture: Tensor, size: tuple[int, int]) -> Things | None:
         """Tell the things in a picture apart, if the checkpoint has a separator for it.
 
         Args:
-            picture: (4, H, W), as for `decompose`.
+            picture: (4, H, W), straight-alpha RGBA in [0, 1] at a `bucket_size`.
+            size: Height and width of what is returned.
 
         Returns:
-            Masks at the picture's size, fp32 on the CPU.
+            Masks of that size, fp32 on the CPU.
         """
         if self.separator is None:
             return None
         fields = look(self.separator, (2 * picture[None] - 1).to(self.separator.conv_in.weight))
-        return find_things(fields.cpu(), (picture.shape[1], picture.shape[2]))
+        return find_things(fields.cpu(), size)
 
     def _condition(self, picture: Tensor) -> Tensor:
         """(4, H, W) in [0, 1] -> normalised latents (1, 1, 16, h, w)."""

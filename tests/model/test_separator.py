@@ -257,10 +257,10 @@ def test_a_mirror_image_is_seen_as_the_mirror_of_what_is_seen():
 def test_a_checkpoint_with_a_separator_tells_the_things_in_a_picture_apart(tmp_path, planned):
     sharded_checkpoint(tmp_path, seed=2)
     plan = possible(tmp_path, Settings(resolution=64), dtype=torch.float32)[0] if planned else None
-    assert load(tmp_path, plan=plan).find_things(torch.rand(4, 64, 96)) is None
+    assert load(tmp_path, plan=plan).find_things(torch.rand(4, 64, 96), (64, 96)) is None
     save_separator(small_separator(), tmp_path)
-    things = load(tmp_path, plan=plan).find_things(torch.rand(4, 64, 96))
-    assert things.kinds.shape == (3, 64, 96)
+    things = load(tmp_path, plan=plan).find_things(torch.rand(4, 64, 96), (48, 72))
+    assert things.kinds.shape == (3, 48, 72)
     assert things.shares.shape == things.whole.shape
     assert things.kinds.dtype == torch.float32
 

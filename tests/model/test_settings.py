@@ -31,9 +31,11 @@ def test_a_folder_without_a_profile_is_like_the_published_model(tmp_path):
 
 def test_a_profile_is_read(tmp_path):
     content = {"resolution": 128, "steps": 20, "layers": 5, "fewest_layers": 2, "most_layers": 6}
+    content["separator_scale"] = 1.25
     (tmp_path / PROFILE).write_text(json.dumps(content))
     settings = Settings(layers=5, steps=20, resolution=128)
-    assert read_profile(tmp_path) == Profile(settings, fewest_layers=2, most_layers=6)
+    wanted = Profile(settings, fewest_layers=2, most_layers=6, separator_scale=1.25)
+    assert read_profile(tmp_path) == wanted
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,8 @@ def test_a_profile_is_read(tmp_path):
         '{"needs_text": "yes"}',
         '{"most_layers": "many"}',
         '{"fewest_layers": 5, "most_layers": 2}',
+        '{"separator_scale": 0}',
+        '{"separator_scale": "large"}',
     ],
 )
 def test_a_profile_that_says_anything_else_is_refused_by_name(tmp_path, content):
