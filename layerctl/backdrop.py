@@ -186,7 +186,7 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats) -> Floats:
     odds[bare] = (BARE + HOLE * _ramp(0.6 - inside, 0, 0.4))[bare]
     odds[shaded] = SHADED
     odds[stands] = STANDS
-    odds[_thin(stands) & _missed(stands, figure)] = MISSED
+    odds[_thin(stands) & _missed(picture, stands, figure)] = MISSED
     return odds
 
 
@@ -199,16 +199,20 @@ def _thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return thin
 
 
-def _missed(stands: NDArray[np.bool_], figure: Floats) -> NDArray[np.bool_]:
-    """Return where something is figure for the most part, or long and clear of the frame.
+def _missed(picture: Floats, stands: NDArray[np.bool_], figure: Floats) -> NDArray[np.bool_]:
+    """Return where something is figure for the most part, or long, sharp and clear of the frame.
 
-    A table's edge runs out of the picture, and dust is small.
+    A table's edge runs out of the picture, dust is small, and clouds have no edge.
     """
     height, width = stands.shape
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(stands.astype(np.uint8))
+    there, kernel = stands.astype(np.uint8), np.ones((3, 3), np.uint8)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(there)
     left, top, across, down = boxes.T[:4]
     clear = (left > 0) & (top > 0) & (left + across < width) & (top + down < height)
-    alone = clear & (np.maximum(across, down) > LONG * max(stands.shape))
+    steps = cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, kernel).max(axis=-1)
+    rims = np.where(cv2.erode(there, kernel) == 0, labels, 0)
+    rim, sharp = (np.bincount(rims.ravel(), x, len(boxes)) for x in (None, steps.ravel() > NEAR))
+    alone = clear & (np.maximum(across, down) > LONG * max(stands.shape)) & (sharp > rim / 2)
     missed: NDArray[np.bool_] = alone[labels] | (share_of(figure, labels) > 0.5)
     return missed
 

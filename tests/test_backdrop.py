@@ -77,6 +77,17 @@ def test_what_may_have_been_missed_of_a_thing_is_thin():
     assert max(odds[thing > 0].max() for thing in (table, rim, dust, slab)) < sure
 
 
+def test_a_wisp_in_the_backdrop_is_nothing_that_was_missed_but_a_strand_is():
+    figure, line = box(50, 130, 30, 90), box(18, 22, 110, 220)
+    share = cv2.GaussianBlur(line, (0, 0), 3)
+    share /= share.max()
+    for mask, missed in ((line, True), (share, False)):
+        picture = gradient() + mask[..., None] * np.float32((-0.12, 0, 0.05))
+        picture[figure > 0] = (0.1, 0.2, 0.7)
+        odds = figure_odds(picture, fit_backdrop(picture, 1 - figure), figure)
+        assert (np.median(odds[mask > 0.9]) > 5) == missed
+
+
 def test_a_shadow_takes_light_and_leaves_the_colour():
     missing, off = shade(0.7 * gradient(), gradient())
     assert np.allclose(missing, 0.3, atol=1e-5)

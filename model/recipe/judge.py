@@ -16,11 +16,10 @@ import numpy as np
 import torch
 from assignment import assign
 from loss import soft_iou
-from masks import masks_of
+from masks import SIDE, masks_of
 from scenes import make_scene
 from scores import OWN
 from staging import arrange, one_large
-from stream import SIDE
 from torch import Tensor
 
 from layerctl_model.checkpoint import load_separator

@@ -11,10 +11,17 @@ import torch
 from scenes import Scene, make_scene
 from shapes import Floats
 from stream import SHAPES
+from stream import SIDE as LAYERS_SIDE
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from layerctl_model.separator import KINDS, REDUCTION
+
+SCALE = 1.25
+"""How many times as large as the transformer the separator sees a picture."""
+
+SIDE = round(SCALE * LAYERS_SIDE)
+"""Height and width of square pictures in pixels."""
 
 MOST = 4
 """How many products a scene has at most."""
@@ -70,9 +77,14 @@ class MaskBatches(IterableDataset[Masks]):
             cv2.setNumThreads(1)  # the workers share the cores already
         rng = np.random.default_rng([self.seed, worker.id if worker else 0, self.side])
         while True:
-            shape = SHAPES[rng.integers(len(SHAPES))]
-            height, width = (MULTIPLE * round(n * self.side / 8 / MULTIPLE) for n in shape)
-            yield draw_masks(rng, self.batch, height, width)
+            yield draw_masks(rng, self.batch, *draw_size(rng, self.side))
+
+
+def draw_size(rng: np.random.Generator, side: int) -> tuple[int, int]:
+    """Return the height and width of a picture of about the area of a square of `side` pixels."""
+    height, width = SHAPES[rng.integers(len(SHAPES))]
+    eighth = side / 8 / MULTIPLE
+    return MULTIPLE * round(height * eighth), MULTIPLE * round(width * eighth)
 
 
 def mask_stream(batch: int, seed: int, workers: int, side: int) -> Iterator[Masks]:

@@ -8,20 +8,20 @@ import cv2
 import numpy as np
 import torch
 from backdrops import backdrop
+from masks import SIDE
 from scenes import draw_light, set_text
 from shapes import Floats
 from staging import bent, draw_object, lay_out
-from stream import SIDE
 from torch import Tensor
 
-THING_SIDE = 192
+THING_SIDE = 240
 """Side in pixels of the patch that a thing is kept on."""
 
 MARGIN = 2
 """Clear pixels around it there."""
 
 MOST_THINGS = 6
-COUNTS = (0.02, 0.2, 0.28, 0.25, 0.14, 0.07, 0.04)
+COUNTS = (0.02, 0.34, 0.25, 0.2, 0.11, 0.05, 0.03)
 """How often a scene has none to six things."""
 
 LAYOUTS = 8
@@ -134,7 +134,8 @@ class Pool:
 
     def put(self, props: Props) -> None:
         """Keep more parts."""
-        for field in fields(props):
+        # Things last: another thread may draw as soon as there are any.
+        for field in reversed(fields(props)):
             self.rings[field.name].put(getattr(props, field.name))
 
     def __len__(self) -> int:

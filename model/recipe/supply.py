@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 import torch
 from assembly import assemble
-from masks import Masks, draw_masks
+from masks import SIDE, Masks, draw_masks, draw_size
 from props import Pool, Props, draw_props
-from stream import SHAPES, SIDE
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 THINGS, GROUNDS, WORDS = 64, 16, 8
@@ -51,13 +50,7 @@ class Supplies(IterableDataset["Props | Masks"]):
         while worker.id % DRAWERS:
             yield draw_props(rng, THINGS, GROUNDS, WORDS)
         while True:
-            yield draw_masks(rng, self.batch, *draw_size(rng))
-
-
-def draw_size(rng: np.random.Generator) -> tuple[int, int]:
-    """Return the height and width of a random training picture."""
-    height, width = SHAPES[rng.integers(len(SHAPES))]
-    return height * SIDE // 8, width * SIDE // 8
+            yield draw_masks(rng, self.batch, *draw_size(rng, SIDE))
 
 
 class Store:
@@ -79,7 +72,7 @@ class Store:
         """Return one of the batches of whole scenes, or a new one put together from parts."""
         if rng.random() < DRAWN:
             return self.scenes[rng.integers(len(self.scenes))]
-        return assemble(self.pool, batch, draw_size(rng))
+        return assemble(self.pool, batch, draw_size(rng, SIDE))
 
     @property
     def ready(self) -> bool:

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 
 import torch
+from masks import SCALE
 from stream import SIDE
 from train_separator import train_separator
 from train_transformer import train_transformer
@@ -27,6 +28,7 @@ CARD = {
     "fewest_layers": 2,
     "most_layers": 6,
     "reads_alpha": True,
+    "separator_scale": SCALE,
     "note": "mini is good for products on plain and softly lit backdrops",
 }
 

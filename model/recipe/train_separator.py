@@ -19,11 +19,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from loss import soft_iou
-from masks import Masks, draw_masks, mask_stream
+from masks import SIDE, Masks, draw_masks, mask_stream
 from muon import Muon
 from safetensors.torch import load_file
 from session import Average, Session, learn
-from stream import SIDE, recall
+from stream import recall
 from supply import DRAWERS, supplied
 from torch import Tensor
 

@@ -13,7 +13,7 @@ from assembly import (
     placed,
     stack,
 )
-from masks import MULTIPLE
+from masks import MULTIPLE, SIDE
 from props import (
     COUNTS,
     LAYOUTS,
@@ -31,7 +31,6 @@ from shadows import dropped_shadow, hovering_shadow, standing_shadow
 from sprites import Light, Sprite
 from staging import Placed, Spot, place
 from staging import noticeable as noticeable_one_by_one
-from stream import SIDE
 
 CPU = torch.device("cpu")
 SIZE = (96, 128)

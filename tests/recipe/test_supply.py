@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import supply
 import torch
-from masks import Masks, draw_masks
+from masks import SIDE, Masks, draw_masks, draw_size
 from props import draw_props
-from supply import Store, Supplies, draw_size, supplied
+from supply import Store, Supplies, supplied
 
 CPU = torch.device("cpu")
 
@@ -31,7 +31,7 @@ def test_a_store_is_ready_once_it_has_parts_and_whole_scenes_and_gives_both(monk
 
 def test_pictures_have_sides_that_the_separator_takes():
     rng = np.random.default_rng(1)
-    sizes = {draw_size(rng) for _ in range(50)}
+    sizes = {draw_size(rng, SIDE) for _ in range(50)}
     assert len(sizes) > 2
     assert all(side % 16 == 0 for size in sizes for side in size)
 
