@@ -117,7 +117,7 @@ class NetworkModel:
         """
         settings = resolve(preset.decompose, self._profile)
         picture = self._seen(photo, settings.resolution)
-        closer = self._seen(photo, round(settings.resolution * self._profile.separator_scale))
+        closer = self._closer(photo, picture, settings.resolution)
         words = self._words(picture, preset.decompose, prompt)
         notes = self._runner.open()
         seconds: dict[str, float] = {}
@@ -160,6 +160,11 @@ class NetworkModel:
         if found is None:
             raise ImageError("its text was removed from the cache while it was read")
         return found
+
+    def _closer(self, photo: Photo, picture: Pixels, resolution: int) -> Pixels:
+        """Return the photo as the separator sees it, if not as the picture that the network has."""
+        scale = self._profile.separator_scale
+        return picture if scale == 1 else self._seen(photo, round(resolution * scale))
 
     def _seen(self, photo: Photo, resolution: int) -> Pixels:
         return shrunk(photo, resolution, with_alpha=self._profile.reads_alpha)
