@@ -47,15 +47,15 @@ def repaint(rng: np.random.Generator, sprite: Sprite) -> None:
 
     A region keeps its light and shade: a thing of one colour becomes one of several parts.
     """
-    alpha = np.maximum(sprite.pixels[..., 3:], np.float32(1e-3))
-    skin = sprite.pixels[..., :3] / alpha
+    alpha = sprite.pixels[..., 3:]
+    skin = sprite.pixels[..., :3] / np.maximum(alpha, np.float32(1e-3))
     region = regions(rng, sprite, skin)
     for number in range(1, region.max(initial=0) + 1):
         inside = region == number
         light = skin[inside].mean(axis=1, keepdims=True)
-        shade = light / max(float(light.mean()), 1e-3)
-        skin[inside] = np.clip(colour(rng) * shade, 0, 1)
-    sprite.pixels[..., :3] = skin * sprite.pixels[..., 3:]
+        mean = (light * alpha[inside]).sum() / max(float(alpha[inside].sum()), 1e-3)
+        skin[inside] = np.clip(colour(rng) * light / max(float(mean), 1e-3), 0, 1)
+    sprite.pixels[..., :3] = skin * alpha
 
 
 def regions(rng: np.random.Generator, sprite: Sprite, skin: Floats) -> NDArray[np.intp]:

@@ -29,8 +29,8 @@ MOST = 4
 MULTIPLE = 16
 """What the sides of a picture are multiples of: the coarsest scale of the separator."""
 
-FEW = 0.8
-"""Share that is kept of the scenes with less than two products, which have nothing to part."""
+FEW = 0.6
+"""Share that is kept of the scenes with less than two products, which only must stay whole."""
 
 SHOWING = 0.002
 """Share of the picture that a product must show to be asked for."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,17 +34,17 @@ from layerctl_model.separator import Fields, Separator, SeparatorSizes, answers
 BACKBONE = "LAYERCTL_BACKBONE"
 """The environment variable that names a file of `gather_backbone.py`."""
 
-BATCH, MEMORY_BATCHES, USES = 16, 250, 3
+BATCH, MEMORY_BATCHES, USES = 16, 250, 2
 GPU_BATCH, GPU_MEMORY_BATCHES, GPU_USES = 256, 40, 2
 """Scenes a step, how many batches are kept to be seen again, and how often each is seen."""
 
-SMALL_SIDE, FULL_SIZE_FROM = 192, 0.6
+SMALL_SIDE, FULL_SIZE_FROM = 256, 0.4
 """Side of pictures while training is young, when much is still to be learned from small ones."""
 
 MUON_RATE = 0.0015
 ADAM_RATE = 5e-4
-GPU_RATES = 2.0
-"""How much higher rates are for the larger batches of a GPU."""
+GPU_PACE, FURTHER_PACE = 2.0, 0.4
+"""What rates are multiplied by: for the larger batches of a GPU, and to train on without one."""
 
 GPU_DECAY = 0.995
 """The decay of the average on a GPU, whose steps are fewer."""
@@ -54,15 +54,8 @@ LATE_RATE = 5e-5
 
 RATES = (MUON_RATE, ADAM_RATE, LATE_RATE)
 
-KEPT = 0.75
-"""Share of the weights that a training on begins from that is mixed into those it ends with.
-
-What it gains on scenes, it may lose on photos, and a mean of both has more of either than the way
-between them is long (Wortsman et al., arXiv 2109.01903).
-"""
-
-LATE, LATE_FROM = 3, 0.8
-"""The first stage of it that may, and the share of the training from which.
+LATE, LATE_FROM, NEVER = 3, 0.8, 1.0
+"""The first stage of it that may, the share of the training from which, and one that never comes.
 
 What the earlier ones see all pictures have; what is built on them has to be nearly done.
 """
@@ -97,9 +90,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    length = chosen.out, chosen.minutes, chosen.workers
     if chosen.begin:
-        plan = Plan(chosen.out, chosen.minutes, chosen.workers, late_from=0.0, kept=KEPT)
-        train(begun(chosen.begin).to(device), plan)
+        train(begun(chosen.begin).to(device), further(*length, device))
     else:
         train_separator(chosen.out, chosen.minutes, device, chosen.workers)
     print(chosen.out / "checkpoint" / "separator")
@@ -107,22 +100,30 @@ def main() -> None:
 
 def train_separator(folder: Path, minutes: float, device: torch.device, workers: int) -> None:
     """Train from nothing for so many minutes in all, then write the folder `separator`."""
-    train(untaught().to(device), Plan(folder, minutes, workers))
+    pace = GPU_PACE if device.type == "cuda" else 1.0
+    train(untaught().to(device), Plan(folder, minutes, workers, pace))
 
 
 @dataclass(frozen=True)
 class Plan:
     """A training: where its files go, how long it is in all, and who draws for it.
 
-    The late stages of a backbone that was taught learn from a share `late_from` of it on. A share
-    `kept` of the first weights is mixed into the last.
+    Rates are multiplied by `pace`. The late stages of a backbone that was taught learn from a share
+    `late_from` of it on.
     """
 
     folder: Path
     minutes: float
     workers: int
+    pace: float = 1.0
     late_from: float = LATE_FROM
-    kept: float = 0.0
+
+
+def further(folder: Path, minutes: float, workers: int, device: torch.device) -> Plan:
+    """Return how to train on: without a GPU gently, and its backbone stays as it is."""
+    if device.type == "cuda":
+        return Plan(folder, minutes, workers, GPU_PACE, late_from=0.0)
+    return Plan(folder, minutes, workers, FURTHER_PACE, late_from=NEVER)
 
 
 def begun(checkpoint: Path) -> Separator:
@@ -145,7 +146,6 @@ def train(separator: Separator, plan: Plan) -> None:
     separator = separator.to(memory_format=torch.channels_last)
     device = separator.conv_in.weight.device
     muon, adam = optimizers(separator)
-    first = deepcopy(separator.state_dict())
     average = Average(separator, GPU_DECAY) if device.type == "cuda" else Average(separator)
     test = draw_masks(np.random.default_rng(SEED), SCENES, SIDE, SIDE)
 
@@ -162,11 +162,10 @@ def train(separator: Separator, plan: Plan) -> None:
     )
     session.resume()
     small, full = streams(session.steps, plan.workers, device)
-    rates = [rate * (GPU_RATES if device.type == "cuda" else 1) for rate in RATES]
     for factor in session.run():
         groups = (*muon.param_groups, *adam.param_groups)
-        for group, most in zip(groups, rates, strict=True):
-            group["lr"] = most * factor
+        for group, most in zip(groups, RATES, strict=True):
+            group["lr"] = most * plan.pace * factor
         if session.elapsed >= plan.late_from * session.budget:
             thaw(separator.backbone)
         young = session.elapsed < FULL_SIZE_FROM * session.budget
@@ -176,7 +175,6 @@ def train(separator: Separator, plan: Plan) -> None:
         learn(separator, loss, muon, adam)
         average.update(separator, session.steps)
     average.copy_to(separator)
-    mix(separator, first, plan.kept)
     save_separator(separator.bfloat16(), plan.folder / "checkpoint")
 
 
@@ -186,13 +184,6 @@ def error(separator: Separator, scenes: Masks) -> Tensor:
     with torch.autocast(scenes.pictures.device.type, torch.bfloat16):
         fields = separator(scenes.pictures)
     return separator_loss(fields, scenes)
-
-
-@torch.no_grad()
-def mix(separator: Separator, others: Mapping[str, Tensor], share: float) -> None:
-    """Move a separator's weights towards others by a share of the way."""
-    for name, weight in separator.state_dict().items():
-        weight.lerp_(others[name], share)
 
 
 def streams(

@@ -13,9 +13,9 @@ from train_separator import (
     at,
     begun,
     draw_points,
+    further,
     initialise,
     mask_loss,
-    mix,
     optimizers,
     order_loss,
     pair_loss,
@@ -195,13 +195,14 @@ def test_a_training_on_begins_from_a_checkpoint_and_keeps_a_share_of_it(tmp_path
     }
     late = {id(p) for p in separator.backbone.stages[LATE:].parameters()}
     assert {id(p) for p in adam.param_groups[1]["params"]} == late
-    train(separator, Plan(tmp_path / "on", 0.0, 0, kept=0.25))
+    train(separator, Plan(tmp_path / "on", 0.0, 0))
     again = load_separator(tmp_path / "on" / "checkpoint", dtype=torch.float32)
     for name, weight in again.state_dict().items():
         torch.testing.assert_close(weight, first[name].bfloat16().float())
-    with torch.no_grad():
-        for weight in taught.parameters():
-            weight.add_(1)
-    mix(taught, first, 0.25)
-    for name, weight in taught.state_dict().items():
-        torch.testing.assert_close(weight, first[name] + 0.75)
+
+
+def test_without_a_gpu_a_training_goes_on_gently_and_leaves_the_backbone_alone(tmp_path):
+    cpu, gpu = (further(tmp_path, 1.0, 0, torch.device(name)) for name in ("cpu", "cuda"))
+    assert cpu.pace < 1 < gpu.pace
+    assert gpu.late_from == 0
+    assert cpu.late_from * cpu.minutes >= cpu.minutes
