@@ -175,7 +175,6 @@ def explained(agreement, group):
 
 def parted(agreement):
     """Groups of the tree of average linkage that are worth most, written down as it is defined."""
-    price = SPLIT * len(agreement)
     trees = [([p], explained(agreement, [p]), [[p]]) for p in range(len(agreement))]
     while len(trees) > 1:
         pairs = [(i, j) for i in range(len(trees)) for j in range(i)]
@@ -185,7 +184,7 @@ def parted(agreement):
         i, j = pairs[means.index(max(means))]
         one, other = trees.pop(i), trees.pop(j)
         pixels = one[0] + other[0]
-        whole, apart = explained(agreement, pixels), one[1] + other[1] - price
+        whole, apart = explained(agreement, pixels), one[1] + other[1] - SPLIT * len(pixels)
         best = (whole, [pixels]) if whole >= apart else (apart, one[2] + other[2])
         trees.append((pixels, *best))
     return sorted(sorted(group) for tree in trees for group in tree[2])
