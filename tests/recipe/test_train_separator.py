@@ -179,7 +179,7 @@ def test_points_of_one_thing_should_say_so_and_those_that_are_not_there_say_noth
     assert pair_loss(own, astray, owners, torch.zeros_like(alone)) == 0
 
 
-def test_a_training_on_begins_from_a_checkpoint_and_keeps_a_share_of_it(tmp_path, monkeypatch):
+def test_a_training_on_begins_from_a_checkpoint(tmp_path, monkeypatch):
     torch.manual_seed(0)
     monkeypatch.setattr(train_separator, "SCENES", 2)
     taught = Separator(SMALL)
