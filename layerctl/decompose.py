@@ -161,10 +161,12 @@ class NetworkModel:
             raise ImageError("its text was removed from the cache while it was read")
         return found
 
-    def _closer(self, photo: Photo, picture: Pixels, resolution: int) -> Pixels:
-        """Return the photo as the separator sees it, if not as the picture that the network has."""
-        scale = self._profile.separator_scale
-        return picture if scale == 1 else self._seen(photo, round(resolution * scale))
+    def _closer(self, photo: Photo, picture: Pixels, resolution: int) -> list[Pixels]:
+        """Return the photo as the separator sees it; at a scale of 1 it is the network's picture."""
+        return [
+            picture if scale == 1 else self._seen(photo, round(resolution * scale))
+            for scale in self._profile.separator_scales
+        ]
 
     def _seen(self, photo: Photo, resolution: int) -> Pixels:
         return shrunk(photo, resolution, with_alpha=self._profile.reads_alpha)

@@ -182,18 +182,19 @@ class Network:
         self._require_finite(layers)
         return np.ascontiguousarray(layers.permute(0, 2, 3, 1).numpy())
 
-    def find_things(self, picture: Pixels, size: tuple[int, int]) -> Things | None:
+    def find_things(self, pictures: Sequence[Pixels], size: tuple[int, int]) -> Things | None:
         """Return what is to be seen in a picture, as masks of `size`, (height, width).
 
-        Nothing from models whose layers are the things, in their order. The picture is straight
-        RGBA at its bucket's size.
+        Nothing from models whose layers are the things, in their order. The picture comes at each
+        of the profile's `separator_scales`, straight RGBA at its bucket's size.
 
         Raises:
             EnvironmentFault: What comes out are no numbers.
             OutOfMemory: The plan needs more than there is.
         """
         with _faults_told():
-            found = self._decomposer.find_things(_tensor(picture), size)
+            seen = [_tensor(picture) for picture in pictures]
+            found = self._decomposer.find_things(seen, size)
         if found is None:
             return None
         self._require_finite(found.shares, found.whole, found.kinds)

@@ -50,7 +50,7 @@ class Disc:
         product[..., :3], product[..., 3] = picture[..., :3] / 255, disc
         return layers
 
-    def find_things(self, _picture, _size):
+    def find_things(self, _pictures, _size):
         return None
 
 
@@ -65,7 +65,7 @@ class Noise(Disc):
 class Babel(Noise):
     """A network that says nothing sensible of the things in a picture either."""
 
-    def find_things(self, _picture, size):
+    def find_things(self, _pictures, size):
         chance = np.random.default_rng(0).random((7, *size), np.float32)
         shares, whole, kinds = chance[:2], chance[2:4], chance[4:]
         return Things(shares / shares.sum(axis=0), whole, kinds / kinds.sum(axis=0))
@@ -74,12 +74,12 @@ class Babel(Noise):
 class Pair(Disc):
     """A network that draws a thing in one layer and knows that it is two, side by side."""
 
-    def find_things(self, picture, size):
-        self.closer = picture
+    def find_things(self, pictures, size):
+        self.seen = [picture.shape for picture in pictures]
         height, width = size
         left = np.zeros((height, width), np.float32)
         left[:, : width // 2] = 1
-        smaller = cv2.resize(picture, (width, height))
+        smaller = cv2.resize(pictures[0], (width, height))
         product = self.make_layers(smaller, Settings(layers=2))[1, ..., 3]
         kinds = np.stack([1 - product, product, np.zeros_like(product)])
         return Things(np.stack([left, 1 - left]), np.stack([left, 1 - left]), kinds)
@@ -190,10 +190,10 @@ def test_the_network_sees_its_own_size_and_the_checkpoints_settings(photo):
     assert network.settings == Settings(layers=4, resolution=128, steps=3, seed=5)
 
 
-def test_the_things_are_told_apart_at_the_size_that_the_checkpoint_asks_for(photo):
-    network, twice = Pair(), replace(PROFILE, separator_scale=2.0)
+def test_the_things_are_told_apart_at_the_sizes_that_the_checkpoint_asks_for(photo):
+    network, twice = Pair(), replace(PROFILE, separator_scales=(2.0, 1.0))
     document = take_apart(network, photo, preset(), twice).document
-    assert network.closer.shape == (192, 320, 4)
+    assert network.seen == [(192, 320, 4), (96, 160, 4)]
     assert [layer.role for layer in document.children][-2:] == ["product", "product"]
 
 

@@ -93,11 +93,12 @@ class Decomposer:
         return self._layers(tokens, (settings.layers + 1, rows, cols))
 
     @torch.inference_mode()
-    def find_things(self, picture: Tensor, size: tuple[int, int]) -> Things | None:
+    def find_things(self, pictures: Sequence[Tensor], size: tuple[int, int]) -> Things | None:
         """Tell the things in a picture apart, if the checkpoint has a separator for it.
 
         Args:
-            picture: (4, H, W), straight-alpha RGBA in [0, 1] at a `bucket_size`.
+            pictures: The picture at each of the profile's `separator_scales`, (4, H, W),
+                straight-alpha RGBA in [0, 1] at a `bucket_size`.
             size: Height and width of what is returned.
 
         Returns:
@@ -105,8 +106,10 @@ class Decomposer:
         """
         if self.separator is None:
             return None
-        fields = look(self.separator, (2 * picture[None] - 1).to(self.separator.conv_in.weight))
-        return find_things(fields.cpu(), size)
+        weight = self.separator.conv_in.weight
+        seen = [(2 * picture[None] - 1).to(weight) for picture in pictures]
+        fields, *more = [look(self.separator, picture).cpu() for picture in seen]
+        return find_things(fields, size, more)
 
     def _condition(self, picture: Tensor) -> Tensor:
         """(4, H, W) in [0, 1] -> normalised latents (1, 1, 16, h, w)."""

@@ -42,7 +42,8 @@ class Profile:
     """What a checkpoint was trained for: usual settings, how many layers, a note on its limits.
 
     `reads_alpha` says whether it has seen pictures with alpha; others want them laid on a plain
-    backdrop. A separator sees them `separator_scale` times as large as the transformer does.
+    backdrop. A separator sees them so many times as large as the transformer does: at the first of
+    `separator_scales` it tells things apart, at all of them what pixels show.
     """
 
     settings: Settings = Settings()
@@ -50,14 +51,15 @@ class Profile:
     most_layers: int = 16
     needs_text: bool = False
     reads_alpha: bool = True
-    separator_scale: float = 1.0
+    separator_scales: tuple[float, ...] = (1.0,)
     note: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.fewest_layers <= self.most_layers:
             raise ValueError(f"no number is {self.fewest_layers} to {self.most_layers} layers")
-        if not 0.5 <= self.separator_scale <= 4:
-            raise ValueError(f"separator_scale ({self.separator_scale}) is not from 0.5 to 4")
+        scales = self.separator_scales
+        if not scales or not all(0.5 <= scale <= 4 for scale in scales):
+            raise ValueError(f"separator_scales ({scales}) are not numbers from 0.5 to 4")
 
 
 def read_profile(folder: Path) -> Profile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -57,12 +58,13 @@ class Things:
     kinds: Tensor
 
 
-def find_things(fields: Fields, size: tuple[int, int]) -> Things:
+def find_things(fields: Fields, size: tuple[int, int], more: Sequence[Fields] = ()) -> Things:
     """Return the things that fields (1, C, h, w) tell of, for a picture of (height, width).
 
-    Fields that are not finite tell of none, and their kinds are no numbers either.
+    Fields that are not finite tell of none, and their kinds are no numbers either. `more` are those
+    of the same picture at other sizes; what a pixel shows is what all of them say on average.
     """
-    if not all(field.isfinite().all() for field in vars(fields).values()):
+    if not all(field.isfinite().all() for one in (fields, *more) for field in vars(one).values()):
         none = torch.full((len(KINDS), *size), torch.nan)
         return Things(none[:0], none[:0], none)
     kinds = fields.kinds.softmax(dim=1)
@@ -78,7 +80,8 @@ def find_things(fields: Fields, size: tuple[int, int]) -> Things:
     near = torch.tensor([float(nearness[group].median()) for group in groups])
     seen, whole = (answers(means[None], keys)[0] for keys in (fields.seen, fields.whole))
     # Enlarged first: the edges of what is enlarged afterwards are no sharper than the fields.
-    seen, whole, chances = (_enlarged(masks, size) for masks in (seen, whole, kinds[0]))
+    seen, whole = _enlarged(seen, size), _enlarged(whole, size)
+    chances = torch.stack([_chances(one, size) for one in (fields, *more)]).mean(dim=0)
     shares, whole = seen.mul(SHARPER).softmax(dim=0), whole.mul(OUTLINED).sigmoid()
     order = back_to_front(near, shares * chances[PRODUCT], whole)
     return Things(shares[order], whole[order], chances)
@@ -184,6 +187,11 @@ def _average(agreement: Tensor, share: float, one: int, other: int) -> None:
     mean[one] = mean[other] = GONE
     agreement[one] = agreement[:, one] = mean
     agreement[other] = agreement[:, other] = GONE
+
+
+def _chances(fields: Fields, size: tuple[int, int]) -> Tensor:
+    """Return what each pixel of a picture of (height, width) may show: (3, H, W)."""
+    return _enlarged(fields.kinds.softmax(dim=1)[0], size)
 
 
 def _enlarged(fields: Tensor, size: tuple[int, int]) -> Tensor:

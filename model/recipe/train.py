@@ -20,6 +20,12 @@ from train_vae import train_vae
 
 from layerctl_model.checkpoint import has_separator
 
+CLOSER = 1.75
+"""How much larger than the layers a picture is when pixels are asked once more what they show.
+
+Nothing is trained on so large ones: what is learned of small ones holds.
+"""
+
 CARD = {
     "resolution": SIDE,
     "steps": 1,
@@ -28,7 +34,7 @@ CARD = {
     "fewest_layers": 2,
     "most_layers": 6,
     "reads_alpha": True,
-    "separator_scale": SCALE,
+    "separator_scales": [SCALE, CLOSER],
     "note": "mini is good for products on plain and softly lit backdrops",
 }
 

@@ -128,6 +128,17 @@ def test_kinds_are_chances_at_the_size_of_the_picture():
     assert kinds[0, 1, 1] > 0.9
 
 
+def test_what_a_pixel_shows_is_what_it_shows_at_all_sizes_on_average():
+    fields = fields_of(HALVES, (1, 2))
+    text = fields_of([[0] * 24] * 24, (1,))
+    text = replace(text, kinds=text.kinds.roll(2, dims=1))
+    plain = find_things(fields, (48, 48))
+    things = find_things(fields, (48, 48), [text])
+    torch.testing.assert_close(things.kinds[1], plain.kinds[1] / 2, atol=1e-3, rtol=0)
+    assert things.kinds[2].min() > 0.49
+    torch.testing.assert_close(things.shares, plain.shares)
+
+
 def test_where_nothing_is_there_are_no_things():
     things = find_things(fields_of([[0] * 12] * 12, (1,)), (48, 48))
     assert things.shares.shape == things.whole.shape == (0, 48, 48)
@@ -223,6 +234,7 @@ def test_of_numbers_that_are_not_finite_no_things_are_made(damaged):
     things = find_things(fields, (48, 48))
     assert len(things.shares) == 0
     assert things.kinds.isnan().all()
+    assert find_things(fields_of(HALVES, (1, 2)), (48, 48), [fields]).kinds.isnan().all()
 
 
 def test_an_answer_is_the_product_of_query_and_key():
@@ -256,9 +268,10 @@ def test_a_mirror_image_is_seen_as_the_mirror_of_what_is_seen():
 def test_a_checkpoint_with_a_separator_tells_the_things_in_a_picture_apart(tmp_path, planned):
     sharded_checkpoint(tmp_path, seed=2)
     plan = possible(tmp_path, Settings(resolution=64), dtype=torch.float32)[0] if planned else None
-    assert load(tmp_path, plan=plan).find_things(torch.rand(4, 64, 96), (64, 96)) is None
+    assert load(tmp_path, plan=plan).find_things([torch.rand(4, 64, 96)], (64, 96)) is None
     save_separator(small_separator(), tmp_path)
-    things = load(tmp_path, plan=plan).find_things(torch.rand(4, 64, 96), (48, 72))
+    pictures = [torch.rand(4, 64, 96), torch.rand(4, 96, 128)]
+    things = load(tmp_path, plan=plan).find_things(pictures, (48, 72))
     assert things.kinds.shape == (3, 48, 72)
     assert things.shares.shape == things.whole.shape
     assert things.kinds.dtype == torch.float32

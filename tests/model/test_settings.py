@@ -31,10 +31,10 @@ def test_a_folder_without_a_profile_is_like_the_published_model(tmp_path):
 
 def test_a_profile_is_read(tmp_path):
     content = {"resolution": 128, "steps": 20, "layers": 5, "fewest_layers": 2, "most_layers": 6}
-    content["separator_scale"] = 1.25
+    content["separator_scales"] = [1.25, 2]
     (tmp_path / PROFILE).write_text(json.dumps(content))
     settings = Settings(layers=5, steps=20, resolution=128)
-    wanted = Profile(settings, fewest_layers=2, most_layers=6, separator_scale=1.25)
+    wanted = Profile(settings, fewest_layers=2, most_layers=6, separator_scales=(1.25, 2))
     assert read_profile(tmp_path) == wanted
 
 
@@ -50,8 +50,9 @@ def test_a_profile_is_read(tmp_path):
         '{"needs_text": "yes"}',
         '{"most_layers": "many"}',
         '{"fewest_layers": 5, "most_layers": 2}',
-        '{"separator_scale": 0}',
-        '{"separator_scale": "large"}',
+        '{"separator_scales": [1, 0]}',
+        '{"separator_scales": []}',
+        '{"separator_scales": ["large"]}',
     ],
 )
 def test_a_profile_that_says_anything_else_is_refused_by_name(tmp_path, content):
