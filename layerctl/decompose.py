@@ -162,7 +162,7 @@ class NetworkModel:
         return found
 
     def _closer(self, photo: Photo, picture: Pixels, resolution: int) -> list[Pixels]:
-        """Return the photo as the separator sees it; at a scale of 1 it is the network's picture."""
+        """Return the photo as the separator sees it, at a scale of 1 the network's picture."""
         return [
             picture if scale == 1 else self._seen(photo, round(resolution * scale))
             for scale in self._profile.separator_scales

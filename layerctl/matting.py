@@ -28,6 +28,12 @@ SPECK, SURE = 0.0003, 0.9
 Things shine and bear letters, in colours of the backdrop, too.
 """
 
+VAGUE, PLAIN = 0.1, 0.02
+"""What is added to a rough alpha and to its rest before their odds are taken: the second where the
+backdrop is plain. That has its own word, which of white before white is that nothing is there; the
+model's has to weigh as much.
+"""
+
 HEART = 0.6
 """Share of the greatest depth from which a pixel is safely inside, where all things are thin."""
 
@@ -68,7 +74,7 @@ def cut_out(picture: Floats, figure: Floats, backdrop: Backdrop) -> Floats:
         cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         for image in (picture, figure, backdrop.colours)
     )
-    odds = _rough_odds(rough)
+    odds = _rough_odds(rough, PLAIN if backdrop.plain else VAGUE)
     if backdrop.plain:
         odds += figure_odds(small, replace(backdrop, colours=behind), rough)
     mask = _seeds(odds)
@@ -84,12 +90,12 @@ def cut_out(picture: Floats, figure: Floats, backdrop: Backdrop) -> Floats:
     return enlarged
 
 
-def _rough_odds(rough: Floats) -> Floats:
+def _rough_odds(rough: Floats, doubt: float) -> Floats:
     """Return log odds (h, w) of a rough alpha: high away from its outline, even in the band."""
     inside = (rough > 0.5).astype(np.uint8)
     reach = max(1, round(BAND * max(rough.shape)))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    odds = np.log((rough + 0.1) / (1.1 - rough))
+    odds = np.log((rough + doubt) / (1 + doubt - rough))
     odds[cv2.dilate(inside, kernel) == 0] = -FAR
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5)
     odds[depth > min(reach, HEART * depth.max())] = FAR

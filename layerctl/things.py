@@ -16,8 +16,10 @@ BACKGROUND, PRODUCT, TEXT = range(3)
 WRITTEN = 0.3, 0.7
 """Shares of text, beside products, from which a pixel is text a little, and is nothing else."""
 
-DOUBT = 0.2
-"""Chance that a thing is there below which less and less of what was drawn of it is kept."""
+DOUBT, LIKELY = 0.2, 0.3
+"""Chances that a thing is there: below the first less and less of what was drawn of it is kept,
+above the second more and more of it counts though nothing was drawn.
+"""
 
 BARE, WORDS = 0.2, 0.1
 """Shares of a shadow that fall on the background at least, and on letters at most."""
@@ -62,11 +64,12 @@ class Things:
     def cover(self, layers: Sequence[Floats]) -> Floats:
         """Return how much of each pixel things cover, of which a model drew these layers: (h, w).
 
-        As much as the layers do, but where the chances speak clearly for it or against it.
+        As much as the layers do, but where the chances speak for more of it or clearly against it.
         """
         there = 1 - self.kinds[BACKGROUND]
         drawn = 1 - np.prod([1 - layer[..., 3] for layer in layers], axis=0)
-        cover: Floats = np.maximum(drawn, 2 * there - 1) * np.clip(there / DOUBT, 0, 1)
+        likely = (there - LIKELY) / (1 - LIKELY)
+        cover: Floats = np.maximum(drawn, likely) * np.clip(there / DOUBT, 0, 1)
         return cover.astype(np.float32)
 
     def bare(self, layer: Floats) -> bool:

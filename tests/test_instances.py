@@ -140,9 +140,9 @@ def test_both_ends_of_what_something_hides_in_the_middle_are_one_thing():
 
 
 def unsure(these, *boxes):
-    """The same things, of which nobody knows whether they are there, or anything else in boxes."""
+    """The same things, which may be there or not, like anything else in boxes."""
     doubt = np.maximum(mask(*boxes), these.kinds[1])
-    return replace(these, kinds=np.stack([1 - doubt / 2, doubt / 2, np.zeros_like(doubt)]))
+    return replace(these, kinds=np.stack([1 - 0.3 * doubt, 0.3 * doubt, np.zeros_like(doubt)]))
 
 
 def test_things_in_doubt_of_which_nothing_was_drawn_are_left_out():
@@ -157,6 +157,16 @@ def test_what_was_drawn_of_no_thing_is_one():
     dealt, roles = deal(drawn, seen(*drawn), unsure(things([PLATE]), CUP), LEAST, 5)
     assert roles == ["product"]
     np.testing.assert_array_equal(dealt[0][..., 3], mask(CUP))
+
+
+def test_the_surer_a_thing_is_the_more_of_it_counts_though_nothing_was_drawn():
+    chance = np.linspace(0, 1, SIDE, dtype=np.float32)[None].repeat(SIDE, axis=0)
+    kinds = np.stack([1 - chance, chance, np.zeros_like(chance)])
+    cover = replace(things([CUP]), kinds=kinds).cover([])[0]
+    assert (np.diff(cover) >= 0).all()
+    assert cover[:30].max() == 0
+    assert cover[70] > 0.5
+    assert cover[-1] == 1
 
 
 def test_things_that_are_surely_there_need_no_drawing_and_leave_the_background():

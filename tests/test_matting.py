@@ -2,8 +2,10 @@
 
 import cv2
 import numpy as np
+import pytest
 
-from layerctl.matting import HAZE, RADIUS, SMOOTHNESS, edge_lines, follow_edges
+from layerctl.backdrop import Backdrop
+from layerctl.matting import HAZE, RADIUS, SMOOTHNESS, cut_out, edge_lines, follow_edges
 
 
 def test_edge_lines_are_the_guided_filter_of_the_paper():
@@ -16,3 +18,19 @@ def test_edge_lines_are_the_guided_filter_of_the_paper():
     filtered = cv2.ximgproc.guidedFilter(picture * 255, share, RADIUS, SMOOTHNESS * 255**2)
     wanted = np.clip((filtered - HAZE) / (1 - 2 * HAZE), 0, 1)
     assert np.allclose(follow_edges(pixels, lines), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize(("chance", "kept"), [(1.0, True), (0.9, False)])
+def test_of_white_before_white_all_is_kept_if_the_model_is_sure_and_else_what_stands_out(
+    chance, kept
+):
+    rng = np.random.default_rng(0)
+    paper, figure = np.full((240, 320, 3), 0.94, np.float32), np.zeros((240, 320), np.float32)
+    picture = paper.copy()
+    picture[60:180, 60:200], figure[60:180, 60:200] = 0.92, chance
+    picture[90:150, 80:180] = 0.97
+    noisy = picture + rng.normal(0, 0.003, picture.shape).astype(np.float32)
+    backdrop = Backdrop(paper, noise=0.005, plain=True)
+    alpha = cut_out(noisy, cv2.GaussianBlur(figure, (0, 0), 3), backdrop)
+    assert alpha[95:145, 85:175].mean() > 0.95
+    assert bool(alpha[62:178, 62:198].mean() > 0.95) is kept
