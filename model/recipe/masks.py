@@ -23,6 +23,9 @@ SCALE = 1.25
 SIDE = round(SCALE * LAYERS_SIDE)
 """Height and width of square pictures in pixels."""
 
+CLOSER = 1.75
+"""How many times as large it sees one to tell things apart: what it has learned holds there."""
+
 MOST = 4
 """How many products a scene has at most."""
 

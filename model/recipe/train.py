@@ -12,19 +12,13 @@ import json
 from pathlib import Path
 
 import torch
-from masks import SCALE
+from masks import CLOSER, SCALE
 from stream import SIDE
 from train_separator import train_separator
 from train_transformer import train_transformer
 from train_vae import train_vae
 
 from layerctl_model.checkpoint import has_separator
-
-CLOSER = 1.75
-"""How much larger than the layers a picture is when pixels are asked once more what they show.
-
-Nothing is trained on so large ones: what is learned of small ones holds.
-"""
 
 CARD = {
     "resolution": SIDE,
@@ -34,7 +28,7 @@ CARD = {
     "fewest_layers": 2,
     "most_layers": 6,
     "reads_alpha": True,
-    "separator_scales": [SCALE, CLOSER],
+    "separator_scales": [CLOSER, SCALE],
     "note": "mini is good for products on plain and softly lit backdrops",
 }
 
