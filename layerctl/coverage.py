@@ -48,7 +48,12 @@ RING = 0.07
 
 
 def complete(
-    layers: Floats, roles: Sequence[Role], picture: Floats, least: float, most: int
+    layers: Floats,
+    roles: Sequence[Role],
+    picture: Floats,
+    least: float,
+    most: int,
+    possible: Floats | float = 1.0,
 ) -> Floats:
     """Return the layers with their things grown over all near them that the background is not.
 
@@ -60,8 +65,9 @@ def complete(
         picture: (h, w, 4), what the model saw.
         least: Share of the canvas from which something that is near nothing gets a layer.
         most: How many layers there may be in the end.
+        possible: (h, w) in [0, 1], how much of what seems to be there may be a thing.
     """
-    unseen = uncovered(layers, roles, picture)
+    unseen = uncovered(layers, roles, picture) * possible
     things = [k for k, role in enumerate(roles) if role not in ("background", "shadow")]
     nothing = np.zeros_like(layers[0])
     if not things:

@@ -65,7 +65,8 @@ def read_guess(
         kept, roles = _as_drawn(layers, least)
     else:
         kept, roles = _dealt(layers, picture, things, least)
-    whole = complete(np.stack(kept), roles, picture, least, len(layers))
+    possible = things.possible if things else 1.0
+    whole = complete(np.stack(kept), roles, picture, least, len(layers), possible)
     for layer in whole[len(roles) :]:
         roles.append(_role(layer, roles))
     solid = tuple(not _thin(layer[..., 3]) for layer in whole)

@@ -61,6 +61,12 @@ class Things:
         written: Floats = np.clip((share - little) / (all_ - little), 0, 1)
         return written
 
+    @property
+    def possible(self) -> Floats:
+        """How much of what seems to be there at a pixel may be a thing: (h, w)."""
+        possible: Floats = np.clip((1 - self.kinds[BACKGROUND]) / DOUBT, 0, 1)
+        return possible
+
     def cover(self, layers: Sequence[Floats]) -> Floats:
         """Return how much of each pixel things cover, of which a model drew these layers: (h, w).
 
@@ -69,7 +75,7 @@ class Things:
         there = 1 - self.kinds[BACKGROUND]
         drawn = 1 - np.prod([1 - layer[..., 3] for layer in layers], axis=0)
         likely = (there - LIKELY) / (1 - LIKELY)
-        cover: Floats = np.maximum(drawn, likely) * np.clip(there / DOUBT, 0, 1)
+        cover: Floats = np.maximum(drawn, likely) * self.possible
         return cover.astype(np.float32)
 
     def bare(self, layer: Floats) -> bool:

@@ -43,6 +43,14 @@ def test_a_thing_found_but_for_its_rim_becomes_whole():
     )
 
 
+def test_nothing_grows_over_what_surely_is_no_thing():
+    most = layer(RED, LEFT * box(0, 66, 0, SIDE))
+    stack, picture = np.stack([WALL, most]), pictured((RED, LEFT), (BLUE, RIGHT))
+    whole = complete(stack, ROLES[:2], picture, 0.002, 6, possible=1 - RIGHT)
+    assert len(whole) == 2
+    np.testing.assert_allclose(whole[1, ..., 3], LEFT, atol=1e-6)
+
+
 def test_what_is_missing_goes_to_the_nearest_thing():
     picture = pictured((RED, LEFT), (BLUE, RIGHT))
     parts = [layer(RED, LEFT * box(0, 66, 0, SIDE)), layer(BLUE, RIGHT * box(0, 66, 0, SIDE))]
