@@ -19,7 +19,7 @@ SURE = 0.5
 ASKED = 1024
 """How many pixels are asked at most."""
 
-SPLIT = 0.08
+SPLIT = 0.16
 """Share of a thing's pixels that must be better explained for it to become two."""
 
 APART = 0.05

@@ -16,11 +16,10 @@ import numpy as np
 import torch
 from assignment import assign
 from loss import soft_iou
-from masks import CLOSER, masks_of
+from masks import SIDE, masks_of
 from scenes import make_scene
 from scores import OWN
 from staging import arrange, one_large
-from stream import SIDE as LAYERS_SIDE
 from torch import Tensor
 
 from layerctl_model.checkpoint import load_separator
@@ -30,9 +29,6 @@ from layerctl_model.things import Things, find_things
 SEED = 20_512_15605
 
 KINDS = ("single", "crowded", "large")
-
-SIDE = round(CLOSER * LAYERS_SIDE)
-"""Height and width of the scenes in pixels: as the separator tells things apart."""
 
 
 @dataclass(frozen=True)

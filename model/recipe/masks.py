@@ -24,7 +24,7 @@ SIDE = round(SCALE * LAYERS_SIDE)
 """Height and width of square pictures in pixels."""
 
 CLOSER = 1.75
-"""How many times as large it sees one to tell things apart: what it has learned holds there."""
+"""How many times as large it sees one again, only to say what pixels show."""
 
 MOST = 4
 """How many products a scene has at most."""

@@ -28,7 +28,7 @@ CARD = {
     "fewest_layers": 2,
     "most_layers": 6,
     "reads_alpha": True,
-    "separator_scales": [CLOSER, SCALE],
+    "separator_scales": [SCALE, CLOSER],
     "note": "mini is good for products on plain and softly lit backdrops",
 }
 
