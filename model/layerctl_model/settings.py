@@ -59,7 +59,7 @@ class Profile:
             raise ValueError(f"no number is {self.fewest_layers} to {self.most_layers} layers")
         scales = self.separator_scales
         if not scales or not all(0.5 <= scale <= 4 for scale in scales):
-            raise ValueError(f"separator_scales ({scales}) are not numbers from 0.5 to 4")
+            raise ValueError(f"separator_scales {scales} are not numbers from 0.5 to 4")
 
 
 def read_profile(folder: Path) -> Profile:
