@@ -17,7 +17,7 @@ from layerctl.document import Decomposition, Document, Pixels
 from layerctl.errors import EnvironmentFault, ImageError, UsageError
 from layerctl.fit import Runner
 from layerctl.lift import lift
-from layerctl.network import Profile, Settings, Setup, bucket_size
+from layerctl.network import Box, Profile, Settings, Setup, View, bucket_size
 from layerctl.photo import Photo
 from layerctl.preset import DecomposeSection, ModelSection, Preset
 from layerctl.recursion.rules import apply_rules, parts_by
@@ -117,7 +117,7 @@ class NetworkModel:
         """
         settings = resolve(preset.decompose, self._profile)
         picture = self._seen(photo, settings.resolution)
-        closer = self._closer(photo, picture, settings.resolution)
+        view = self._view(photo)
         words = self._words(picture, preset.decompose, prompt)
         notes = self._runner.open()
         seconds: dict[str, float] = {}
@@ -126,7 +126,7 @@ class NetworkModel:
             (layers, things), more = self._runner.run(
                 lambda n: (
                     n.make_layers(picture, settings, *texts),
-                    n.find_things(closer, picture.shape[:2]),
+                    n.find_things(view, settings.resolution, picture.shape[:2]),
                 )
             )
         with _timed(seconds, "lift"):
@@ -161,15 +161,11 @@ class NetworkModel:
             raise ImageError("its text was removed from the cache while it was read")
         return found
 
-    def _closer(self, photo: Photo, picture: Pixels, resolution: int) -> list[Pixels]:
-        """Return the photo as the separator sees it, at a scale of 1 the network's picture."""
-        return [
-            picture if scale == 1 else self._seen(photo, round(resolution * scale))
-            for scale in self._profile.separator_scales
-        ]
-
     def _seen(self, photo: Photo, resolution: int) -> Pixels:
-        return shrunk(photo, resolution, with_alpha=self._profile.reads_alpha)
+        return self._view(photo)(Box(), resolution)
+
+    def _view(self, photo: Photo) -> View:
+        return view_of(photo, with_alpha=self._profile.reads_alpha)
 
 
 def resolve(section: DecomposeSection, profile: Profile) -> Settings:
@@ -199,17 +195,25 @@ def largest(preset: Preset, profile: Profile) -> Settings:
     return max((resolve(one, profile) for one in sections), key=lambda settings: settings.layers)
 
 
-def shrunk(photo: Photo, resolution: int, *, with_alpha: bool) -> Pixels:
-    """Return the photo as the network sees it: (h, w, 4) straight RGBA in sRGB, in its bucket.
+def view_of(photo: Photo, *, with_alpha: bool) -> View:
+    """Return what shows parts of a photo as the network sees them: straight RGBA in sRGB.
 
     The filter is that of the published pipeline. Without alpha, a cut-out is laid on grey; with it,
     what is clear is of a grey that is neither light nor dark.
     """
-    size = bucket_size(photo.height, photo.width, resolution)[::-1]
-    pixels = photo.srgb() if with_alpha else on_plain(photo.srgb())
-    small = np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
-    small[small[..., 3] == 0, :3] = MIDDLE
-    return small
+    image = Image.fromarray(photo.srgb() if with_alpha else on_plain(photo.srgb()))
+
+    def view(box: Box, resolution: int) -> Pixels:
+        left, right = box.left * photo.width, box.right * photo.width
+        top, bottom = box.top * photo.height, box.bottom * photo.height
+        size = bucket_size(bottom - top, right - left, resolution)[::-1]
+        small = np.array(
+            image.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
+        )
+        small[small[..., 3] == 0, :3] = MIDDLE
+        return small
+
+    return view
 
 
 def on_plain(pixels: Pixels) -> Pixels:

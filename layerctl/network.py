@@ -5,7 +5,7 @@ Pictures and layers pass it as arrays, embedded prompts as bytes that are only k
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from layerctl.machine import Memory
 from layerctl.preset import ModelSection
 from layerctl.things import Things
 from layerctl_model import checkpoint, decomposer, inventory, lora, plans, text
+from layerctl_model.closeup import Box
 from layerctl_model.flow import Text
 from layerctl_model.folder import CheckpointError
 from layerctl_model.placement import release
@@ -34,6 +35,7 @@ from layerctl_model.text import TEXT_VERSION
 
 __all__ = [
     "TEXT_VERSION",
+    "Box",
     "Plan",
     "Profile",
     "Settings",
@@ -48,6 +50,9 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 Embedding: TypeAlias = bytes
 """An embedded prompt."""
+
+View: TypeAlias = Callable[[Box, int], Pixels]
+"""Shows a part of a photo as a network sees it at a resolution."""
 
 
 @dataclass(frozen=True)
@@ -182,19 +187,24 @@ class Network:
         self._require_finite(layers)
         return np.ascontiguousarray(layers.permute(0, 2, 3, 1).numpy())
 
-    def find_things(self, pictures: Sequence[Pixels], size: tuple[int, int]) -> Things | None:
+    def find_things(self, view: View, resolution: int, size: tuple[int, int]) -> Things | None:
         """Return what is to be seen in a picture, as masks of `size`, (height, width).
 
-        Nothing from models whose layers are the things, in their order. The picture comes at each
-        of the profile's `separator_scales`, straight RGBA at its bucket's size.
+        Nothing from models whose layers are the things, in their order.
+
+        Args:
+            view: Shows a part of the picture at a resolution, straight RGBA at its bucket's size.
+            resolution: The one at which the layers were made.
+            size: Of the masks.
 
         Raises:
             EnvironmentFault: What comes out are no numbers.
             OutOfMemory: The plan needs more than there is.
         """
         with _faults_told():
-            seen = [_tensor(picture) for picture in pictures]
-            found = self._decomposer.find_things(seen, size)
+            found = self._decomposer.find_things(
+                lambda box, seen: _tensor(view(box, seen)), resolution, size
+            )
         if found is None:
             return None
         self._require_finite(found.shares, found.whole, found.kinds)

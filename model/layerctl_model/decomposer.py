@@ -18,6 +18,7 @@ from layerctl_model.checkpoint import (
     load_vae,
     transformer_tensors,
 )
+from layerctl_model.closeup import Box, find_all
 from layerctl_model.flow import Flow, Guidance, Text
 from layerctl_model.folder import CheckpointError
 from layerctl_model.functional import Grid, pack_latents, unpack_latents
@@ -26,13 +27,14 @@ from layerctl_model.lora import Lora
 from layerctl_model.modulation import Modulations
 from layerctl_model.placement import place
 from layerctl_model.plans import Plan
-from layerctl_model.separator import Separator, look
+from layerctl_model.separator import Fields, Separator, look
 from layerctl_model.settings import SIDE_MULTIPLE, Profile, Settings, read_profile
-from layerctl_model.things import Things, find_things
+from layerctl_model.things import Things
 from layerctl_model.transformer import VLDMMDiT
 from layerctl_model.vae import RGBAVae
 
 OnStep = Callable[[int, int], None]
+View = Callable[[Box, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,14 @@ class Decomposer:
         return self._layers(tokens, (settings.layers + 1, rows, cols))
 
     @torch.inference_mode()
-    def find_things(self, pictures: Sequence[Tensor], size: tuple[int, int]) -> Things | None:
+    def find_things(self, view: View, resolution: int, size: tuple[int, int]) -> Things | None:
         """Tell the things in a picture apart, if the checkpoint has a separator for it.
 
         Args:
-            pictures: The picture at each of the profile's `separator_scales`, (4, H, W),
-                straight-alpha RGBA in [0, 1] at a `bucket_size`.
+            view: Shows a part of the picture: (4, H, W), straight-alpha RGBA in [0, 1], at the
+                `bucket_size` of a resolution.
+            resolution: At which the transformer sees it; the separator sees it at that times each
+                of the profile's `separator_scales`.
             size: Height and width of what is returned.
 
         Returns:
@@ -106,10 +110,13 @@ class Decomposer:
         """
         if self.separator is None:
             return None
-        weight = self.separator.conv_in.weight
-        seen = [(2 * picture[None] - 1).to(weight) for picture in pictures]
-        fields, *more = [look(self.separator, picture).cpu() for picture in seen]
-        return find_things(fields, size, more)
+        separator, scales = self.separator, self.profile.separator_scales
+
+        def look_at(box: Box, resolution: int) -> Fields:
+            picture = 2 * view(box, resolution)[None] - 1
+            return look(separator, picture.to(separator.conv_in.weight)).cpu()
+
+        return find_all(look_at, [round(resolution * scale) for scale in scales], size)
 
     def _condition(self, picture: Tensor) -> Tensor:
         """(4, H, W) in [0, 1] -> normalised latents (1, 1, 16, h, w)."""

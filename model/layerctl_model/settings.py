@@ -84,7 +84,7 @@ def read_profile(folder: Path) -> Profile:
         raise CheckpointError(f"{path} is not a profile: {error}") from error
 
 
-def bucket_size(height: int, width: int, resolution: int) -> tuple[int, int]:
+def bucket_size(height: float, width: float, resolution: int) -> tuple[int, int]:
     """The height and width at which the network sees a picture, multiples of 32.
 
     The picture's aspect ratio, as nearly as that allows, at the area of a square of `resolution`.

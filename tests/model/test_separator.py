@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from layerctl_model import CheckpointError, load
 from layerctl_model.checkpoint import has_separator, load_separator, save_separator
 from layerctl_model.folder import WEIGHTS
+from layerctl_model.grouping import APART, SPLIT, group_pixels
 from layerctl_model.inventory import faults
 from layerctl_model.plans import possible
 from layerctl_model.separator import (
@@ -23,7 +24,7 @@ from layerctl_model.separator import (
     look,
 )
 from layerctl_model.settings import Settings
-from layerctl_model.things import APART, SPLIT, _groups, back_to_front, find_things
+from layerctl_model.things import back_to_front, find_things
 from tests.model.defects import DEFECTS
 from tests.model.tiny import sharded_checkpoint
 
@@ -208,7 +209,7 @@ def test_groups_are_those_of_average_linkage_that_explain_most(seed):
     queries = centres[torch.randint(3, (40,))] + torch.randn(40, 8)
     keys = (queries + torch.randn(40, 8)).T
     chances = answers(queries[None], keys[None, :, None])[0, :, 0].sigmoid()
-    groups = sorted(sorted(group.tolist()) for group in _groups(queries, keys))
+    groups = sorted(sorted(group.tolist()) for group in group_pixels(queries, keys))
     assert groups == parted((chances * chances.T).sqrt())
     assert sorted(pixel for group in groups for pixel in group) == list(range(40))
 
@@ -216,7 +217,7 @@ def test_groups_are_those_of_average_linkage_that_explain_most(seed):
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_few_pixels_are_one_group_at_most(count):
     queries = torch.full((count, 8), 2.3)
-    assert len(_groups(queries, queries.T)) == min(count, 1)
+    assert len(group_pixels(queries, queries.T)) == min(count, 1)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -224,7 +225,7 @@ def test_pixels_that_are_nearly_certain_of_each_other_are_grouped_once_each(seed
     torch.manual_seed(seed)
     queries = torch.full((300, 8), 2.3) + torch.randn(300, 8) / 50
     keys = (torch.full((300, 8), 2.3) + torch.randn(300, 8) / 50).T
-    assert [sorted(group.tolist()) for group in _groups(queries, keys)] == [list(range(300))]
+    assert [sorted(group.tolist()) for group in group_pixels(queries, keys)] == [list(range(300))]
 
 
 @pytest.mark.parametrize("damaged", ["kinds", "queries", "seen", "whole", "nearness"])
