@@ -58,8 +58,9 @@ NETWORK = """
 functional folder prompts
 vae backbone transformer flow settings shards qwen_vl
 lora_file modulation quantize offload separator
-lora things
-checkpoint
+lora grouping
+things checkpoint
+closeup
 inventory plans
 placement text
 decomposer

@@ -1,7 +1,6 @@
 """A photo and a preset become a document, whatever the network says."""
 
 import shutil
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,7 +13,7 @@ from layerctl.checkpoints.catalogue import shipped_folder
 from layerctl.decompose import NetworkModel, open_model
 from layerctl.document import Group
 from layerctl.errors import EnvironmentFault, UsageError
-from layerctl.network import Profile, Settings
+from layerctl.network import Box, Profile, Settings
 from layerctl.photo import Photo
 from layerctl.preset import Preset, load_preset
 from layerctl.texts.encoding import Texts
@@ -50,7 +49,7 @@ class Disc:
         product[..., :3], product[..., 3] = picture[..., :3] / 255, disc
         return layers
 
-    def find_things(self, _pictures, _size):
+    def find_things(self, _view, _resolution, _size):
         return None
 
 
@@ -65,7 +64,7 @@ class Noise(Disc):
 class Babel(Noise):
     """A network that says nothing sensible of the things in a picture either."""
 
-    def find_things(self, _pictures, size):
+    def find_things(self, _view, _resolution, size):
         chance = np.random.default_rng(0).random((7, *size), np.float32)
         shares, whole, kinds = chance[:2], chance[2:4], chance[4:]
         return Things(shares / shares.sum(axis=0), whole, kinds / kinds.sum(axis=0))
@@ -74,13 +73,13 @@ class Babel(Noise):
 class Pair(Disc):
     """A network that draws a thing in one layer and knows that it is two, side by side."""
 
-    def find_things(self, pictures, size):
-        self.seen = [picture.shape for picture in pictures]
+    def find_things(self, view, resolution, size):
+        self.view, self.resolution = view, resolution
         height, width = size
         left = np.zeros((height, width), np.float32)
         left[:, : width // 2] = 1
-        smaller = cv2.resize(pictures[0], (width, height))
-        product = self.make_layers(smaller, Settings(layers=2))[1, ..., 3]
+        picture = view(Box(), resolution)
+        product = self.make_layers(picture, Settings(layers=2))[1, ..., 3]
         kinds = np.stack([1 - product, product, np.zeros_like(product)])
         return Things(np.stack([left, 1 - left]), np.stack([left, 1 - left]), kinds)
 
@@ -190,11 +189,18 @@ def test_the_network_sees_its_own_size_and_the_checkpoints_settings(photo):
     assert network.settings == Settings(layers=4, resolution=128, steps=3, seed=5)
 
 
-def test_the_things_are_told_apart_at_the_sizes_that_the_checkpoint_asks_for(photo):
-    network, twice = Pair(), replace(PROFILE, separator_scales=(2.0, 1.0))
-    document = take_apart(network, photo, preset(), twice).document
-    assert network.seen == [(192, 320, 4), (96, 160, 4)]
+def test_two_things_that_a_network_draws_in_one_layer_get_one_each(photo):
+    document = take_apart(Pair(), photo, preset()).document
     assert [layer.role for layer in document.children][-2:] == ["product", "product"]
+
+
+def test_the_things_may_be_looked_at_from_near_in_the_pixels_of_the_photo(photo):
+    network = Pair()
+    take_apart(network, photo, preset())
+    assert network.resolution == PROFILE.settings.resolution
+    assert network.view(Box(), 256).shape == (192, 320, 4)
+    near = network.view(Box(222 / 555, 33 / 333, 382 / 555, 193 / 333), 160)
+    np.testing.assert_array_equal(near, photo.pixels[33:193, 222:382])
 
 
 def test_the_preset_beats_the_checkpoints_settings(photo):
@@ -299,7 +305,7 @@ def test_a_model_without_text_draws_nothing_from_what_it_could_read():
 
 def test_a_photo_that_cannot_be_shrunk_stops_no_reading(photo, reader, monkeypatch):
     model, _, encoder = reader
-    monkeypatch.setattr(decompose, "shrunk", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(decompose, "view_of", lambda *_, **__: 1 / 0)
     model.prepare([photo, Prompt("a ball", "flag")], preset())
     assert encoder.asked == [" ", "a ball"]
 

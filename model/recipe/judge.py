@@ -22,11 +22,17 @@ from scores import OWN
 from staging import arrange, one_large
 from torch import Tensor
 
+from layerctl.decompose import view_of
+from layerctl.photo import Photo
 from layerctl_model.checkpoint import load_separator
-from layerctl_model.separator import Separator, look
-from layerctl_model.things import Things, find_things
+from layerctl_model.closeup import Box, find_all
+from layerctl_model.separator import Fields, Separator, look
+from layerctl_model.things import Things
 
 SEED = 20_512_15605
+
+DRAWN = 2 * SIDE
+"""Height and width of scenes in pixels: as photos, they have more of them than a first look."""
 
 KINDS = ("single", "crowded", "large")
 
@@ -82,7 +88,7 @@ def draw(count: int, kind: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     rng = np.random.default_rng([SEED, KINDS.index(kind)])
     arrangement = one_large if kind == "large" else arrange
     while count:
-        scene = make_scene(rng, SIDE, SIDE, arrangement)
+        scene = make_scene(rng, DRAWN, DRAWN, arrangement)
         picture, _, seen, behind = masks_of(scene)
         there = seen.amax(dim=(1, 2)) > OWN
         if (there.sum() > 1) == (kind == "crowded") and there.any():
@@ -93,9 +99,14 @@ def draw(count: int, kind: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
 @torch.inference_mode()
 def judge(separator: Separator, picture: Tensor, seen: Tensor, whole: Tensor) -> Verdict:
     """Return what a separator makes of a scene."""
-    fields = look(separator, picture[None])
-    size = (seen.shape[1], seen.shape[2])
-    return compare(find_things(fields, size), seen, whole)
+    levels = picture.add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy()
+    view = view_of(Photo(Path(), levels), with_alpha=True)
+
+    def look_at(box: Box, resolution: int) -> Fields:
+        near = torch.from_numpy(view(box, resolution)).permute(2, 0, 1)
+        return look(separator, near[None] / 127.5 - 1)
+
+    return compare(find_all(look_at, [SIDE], (seen.shape[1], seen.shape[2])), seen, whole)
 
 
 def compare(things: Things, seen: Tensor, whole: Tensor) -> Verdict:

@@ -17,7 +17,6 @@ from layerctl_model.plans import possible
 from layerctl_model.separator import (
     KINDS,
     REDUCTION,
-    Fields,
     Separator,
     SeparatorSizes,
     answers,
@@ -26,7 +25,7 @@ from layerctl_model.separator import (
 from layerctl_model.settings import Settings
 from layerctl_model.things import back_to_front, find_things
 from tests.model.defects import DEFECTS
-from tests.model.tiny import sharded_checkpoint
+from tests.model.tiny import fields_of, sharded_checkpoint
 
 IN_ONE_FILE = [defect for defect in DEFECTS if "index" not in defect.__name__]
 SMALL = SeparatorSizes(widths=(8, 12, 16), num_res_blocks=1, num_attentions=1, key_dim=4)
@@ -85,18 +84,6 @@ def test_a_missing_tensor_is_named(tmp_path):
     save_file({k: v for k, v in load_file(path).items() if k != "conv_in.bias"}, path)
     with pytest.raises(CheckpointError, match=r"conv_in\.bias"):
         load_separator(tmp_path)
-
-
-def fields_of(labels, order):
-    """Fields of a network that is sure of every pixel: `labels` (h, w), 0 is the background."""
-    labels = torch.tensor(labels)
-    keys = torch.stack([(labels == thing).float() for thing in range(1, len(order) + 1)])[None]
-    kinds = torch.stack([labels == 0, labels > 0, torch.zeros_like(labels)])[None].float()
-    nearness = torch.zeros(labels.shape)
-    for place, thing in enumerate(order):
-        nearness[labels == thing] = float(place)
-    sure = 2 * keys - 1
-    return Fields(20 * kinds, 20 * keys, sure, sure, nearness[None, None])
 
 
 HALVES = [[0] * 12, *[[0, *[1] * 5, *[2] * 5, 0]] * 10, [0] * 12]
@@ -265,14 +252,17 @@ def test_a_mirror_image_is_seen_as_the_mirror_of_what_is_seen():
     torch.testing.assert_close(plain.nearness, mirrored.nearness)
 
 
+def noise(_box, resolution):
+    return torch.rand(4, resolution, resolution + 32)
+
+
 @pytest.mark.parametrize("planned", [False, True])
 def test_a_checkpoint_with_a_separator_tells_the_things_in_a_picture_apart(tmp_path, planned):
     sharded_checkpoint(tmp_path, seed=2)
     plan = possible(tmp_path, Settings(resolution=64), dtype=torch.float32)[0] if planned else None
-    assert load(tmp_path, plan=plan).find_things([torch.rand(4, 64, 96)], (64, 96)) is None
+    assert load(tmp_path, plan=plan).find_things(noise, 64, (64, 96)) is None
     save_separator(small_separator(), tmp_path)
-    pictures = [torch.rand(4, 64, 96), torch.rand(4, 96, 128)]
-    things = load(tmp_path, plan=plan).find_things(pictures, (48, 72))
+    things = load(tmp_path, plan=plan).find_things(noise, 64, (48, 72))
     assert things.kinds.shape == (3, 48, 72)
     assert things.shares.shape == things.whole.shape
     assert things.kinds.dtype == torch.float32

@@ -8,6 +8,7 @@ from diffusers import (
 )
 
 from layerctl_model.checkpoint import save_index
+from layerctl_model.separator import Fields
 
 TEXT_WIDTH = 24
 VIDEO = (False, True, True)
@@ -77,3 +78,15 @@ def sharded_checkpoint(folder, seed):
     reference_scheduler().save_pretrained(folder / "scheduler")
     save_index(folder)
     return folder
+
+
+def fields_of(labels, order):
+    """Fields of a network that is sure of every pixel: `labels` (h, w), 0 is the background."""
+    labels = torch.tensor(labels)
+    keys = torch.stack([(labels == thing).float() for thing in range(1, len(order) + 1)])[None]
+    kinds = torch.stack([labels == 0, labels > 0, torch.zeros_like(labels)])[None].float()
+    nearness = torch.zeros(labels.shape)
+    for place, thing in enumerate(order):
+        nearness[labels == thing] = float(place)
+    sure = 2 * keys - 1
+    return Fields(20 * kinds, 20 * keys, sure, sure, nearness[None, None])

@@ -1,0 +1,133 @@
+"""Things looked at from near: what was one is several, and what is one stays as it was."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from layerctl_model.closeup import FARTHEST, MARGIN, NEAREST, Box, find_all, look_closer
+from layerctl_model.things import find_things
+from tests.model.tiny import fields_of
+
+SIDE = 80
+"""Rows and columns of masks and fields; as many as a percent of a side are not quite one."""
+
+
+def labels(*rectangles, under=0):
+    """A picture of labelled things: each (label, left, top, right, bottom) in shares."""
+    drawn = torch.full((SIDE, SIDE), under)
+    for label, *edges in rectangles:
+        left, top, right, bottom = (round(edge * SIDE) for edge in edges)
+        drawn[top:bottom, left:right] = label
+    return drawn.tolist()
+
+
+ONE = labels((1, 0.4, 0.4, 0.6, 0.6))
+TWO = labels((1, 0.2, 0.2, 0.5, 0.8), (2, 0.5, 0.2, 0.8, 0.8))
+
+
+def seen(rows, order=(1, 2)):
+    return find_things(fields_of(rows, order), (SIDE, SIDE))
+
+
+class Eyes:
+    """Sees the same from near wherever it looks, and remembers where that was."""
+
+    def __init__(self, rows, order=(1, 2)):
+        self.fields, self.boxes = fields_of(rows, order), []
+
+    def __call__(self, box):
+        self.boxes.append(box)
+        return self.fields
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_what_is_two_things_from_near_is_two_the_nearer_one_in_front(order):
+    things = look_closer(seen(ONE), Eyes(TWO, order))
+    assert things.shares.shape == things.whole.shape == (2, SIDE, SIDE)
+    left, right = (0, 1) if order == (1, 2) else (1, 0)
+    rows = slice(33, 47)
+    for masks in (things.shares, things.whole):
+        assert masks[left, rows, 33:39].min() > 0.9
+        assert masks[right, rows, 41:47].min() > 0.9
+        assert masks[left, rows, 41:47].max() < 0.1
+    torch.testing.assert_close(things.shares.sum(dim=0), torch.ones(SIDE, SIDE))
+    assert things.whole[:, :20].max() == 0
+
+
+def test_what_is_one_thing_from_near_too_stays_as_it_was():
+    things, eyes = seen(ONE), Eyes(labels((1, 0.2, 0.2, 0.8, 0.8)))
+    again = look_closer(things, eyes)
+    assert len(eyes.boxes) == 1
+    for name, mask in vars(things).items():
+        assert torch.equal(getattr(again, name), mask)
+
+
+def test_a_thing_is_looked_at_with_what_is_around_it():
+    eyes = Eyes(ONE)
+    look_closer(seen(labels((1, 0.3, 0.4, 0.7, 0.6))), eyes)
+    (box,) = eyes.boxes
+    assert box.right - box.left == pytest.approx(0.4 * (1 + 2 * MARGIN), abs=2 / SIDE)
+    assert box.bottom - box.top == pytest.approx(box.right - box.left)
+    assert (box.left + box.right) / 2 == pytest.approx(0.5, abs=2 / SIDE)
+
+
+def test_a_thing_at_the_edge_is_looked_at_within_the_picture():
+    eyes = Eyes(ONE)
+    look_closer(seen(labels((1, 0.8, 0.9, 1.0, 1.0))), eyes)
+    (box,) = eyes.boxes
+    assert (box.right, box.bottom) == (1, 1)
+    assert box.right - box.left == pytest.approx(NEAREST, abs=2 / SIDE)
+
+
+def test_what_fills_the_picture_already_is_not_looked_at_again():
+    edge = (1 - FARTHEST / (1 + 2 * MARGIN)) / 2 - 2 / SIDE
+    eyes = Eyes(TWO)
+    look_closer(seen(labels((1, edge, 0.4, 1 - edge, 0.6))), eyes)
+    assert eyes.boxes == []
+
+
+def test_what_is_too_small_to_be_two_things_is_not_looked_at():
+    eyes = Eyes(TWO)
+    assert len(look_closer(seen(labels((1, 0.45, 0.45, 0.52, 0.52))), eyes).shares) == 1
+    assert eyes.boxes == []
+
+
+def test_other_things_in_sight_are_no_part_of_a_thing():
+    around = labels((1, 0.1, 0.1, 0.9, 0.9), under=2)
+    assert len(look_closer(seen(ONE), Eyes(around)).shares) == 1
+
+
+def test_the_parts_of_a_thing_take_its_place_among_the_others():
+    three = labels((1, 0.0, 0.0, 1, 0.2), (2, 0.4, 0.5, 0.6, 0.7), (3, 0.0, 0.8, 1, 1))
+    things = look_closer(seen(three, (1, 2, 3)), Eyes(TWO))
+    shown = things.shares * things.kinds[1]
+    where = [int(mask.sum(dim=1).argmax()) / SIDE for mask in shown]
+    assert where[0] < 0.2
+    assert all(0.45 < place < 0.75 for place in where[1:3])
+    assert where[3] >= 0.8
+
+
+def test_where_there_are_no_things_nothing_is_looked_at():
+    things = seen(labels())
+    eyes = Eyes(TWO)
+    assert look_closer(things, eyes) is things
+    assert eyes.boxes == []
+
+
+def test_numbers_from_near_that_are_not_finite_part_nothing():
+    eyes = Eyes(TWO)
+    eyes.fields = replace(eyes.fields, queries=eyes.fields.queries * torch.nan)
+    assert len(look_closer(seen(ONE), eyes).shares) == 1
+
+
+def test_a_picture_is_seen_at_all_resolutions_and_from_near_at_the_first():
+    looks = []
+
+    def look(box, resolution):
+        looks.append((box, resolution))
+        return fields_of(ONE if box == Box() else TWO, (1, 2))
+
+    assert len(find_all(look, (320, 448), (SIDE, SIDE)).shares) == 2
+    assert [resolution for _, resolution in looks] == [320, 448, 320]
+    assert [box == Box() for box, _ in looks] == [True, True, False]
