@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import cv2
 import numpy as np
@@ -28,7 +29,10 @@ GAP = 0.02
 """Distance, as a share of the longest side, from which parts do not belong together."""
 
 PART = 0.1
-"""Share of the largest thing up to which another one that touches a thing is a part of it."""
+"""Share of the largest thing, hidden parts included, up to which what touches a thing is its part.
+
+A small piece of what goes on behind other things is no trimming.
+"""
 
 OWN = 0.012
 """Share of the canvas from which a part by itself is a thing of its own."""
@@ -112,7 +116,7 @@ class Things:
         things = self
         while len(things.shares) > 1:
             shown = things.shares * things.kinds[PRODUCT]
-            sizes = shown.sum(axis=(1, 2))
+            sizes = np.maximum(shown, things.whole).sum(axis=(1, 2))
             small = int(sizes.argmin())
             away = [_distance(one, shown[small]) for one in shown]
             away[small] = np.inf
@@ -123,12 +127,23 @@ class Things:
         return things
 
     def merged(self, most: int) -> Things:
-        """Return at most so many: of neighbours in depth, the nearest become one."""
+        """Return at most so many: the nearest become one, of those that touch the smallest.
+
+        Only where nothing lies between them in depth, as far as it touches the one that moves.
+        """
         things = self
         while len(things.shares) > most:
             shown = things.shares * things.kinds[PRODUCT]
-            lower = min(range(len(shown) - 1), key=lambda k: _distance(shown[k], shown[k + 1]))
-            things = things._joined(lower, lower + 1)
+            away = np.array([[_distance(one, other) for other in shown] for one in shown])
+            touching = away <= GAP * max(shown.shape[1:])
+            sizes = shown.sum(axis=(1, 2))
+            moves = [
+                (away[k, to] * ~touching[k, to], min(sizes[k], sizes[to]), k, to)
+                for k, to in permutations(range(len(shown)), 2)
+                if not touching[k, min(k, to) + 1 : max(k, to)].any()
+            ]
+            *_, one, other = min(moves)
+            things = things._joined(one, other)
         return things
 
     def _joined(self, one: int, other: int) -> Things:

@@ -132,6 +132,29 @@ def test_what_is_small_and_touches_a_thing_is_a_part_of_it(label, layers):
     np.testing.assert_array_equal(np.max(alphas(dealt), axis=0), mask(CUP, label))
 
 
+def test_a_thing_of_which_only_a_little_shows_beside_what_hides_it_is_a_thing():
+    hidden, front = (20, 30, 60, 60), (25, 10, 95, 90)
+    drawn = [layer(hidden, colour=BLUE), layer(front)]
+    dealt, _ = deal(drawn, seen(*drawn), things([hidden], [front]), LEAST, 5)
+    np.testing.assert_array_equal(alphas(dealt), [mask(hidden), mask(front)])
+
+
+def test_of_things_that_touch_the_smallest_is_the_first_to_merge():
+    far, wide, near, small = (0, 0, 20, 20), (30, 30, 70, 70), (30, 70, 70, 99), (40, 20, 60, 30)
+    boxes = far, wide, near, small
+    drawn = [layer(*boxes)]
+    dealt, _ = deal(drawn, seen(*drawn), things(*([box] for box in boxes)), LEAST, 3)
+    wanted = [mask(far), mask(wide, small), mask(near)]
+    assert sorted(map(np.ndarray.tolist, alphas(dealt))) == sorted(map(np.ndarray.tolist, wanted))
+
+
+def test_things_do_not_merge_past_one_between_them_that_touches_both():
+    low, middle, high = (10, 10, 40, 90), (30, 10, 70, 90), (38, 10, 60, 60)
+    drawn = [layer(low), layer(middle), layer(high)]
+    dealt, _ = deal(drawn, seen(*drawn), things([low], [middle], [high]), LEAST, 2)
+    np.testing.assert_array_equal(alphas(dealt), [mask(low), mask(middle, high)])
+
+
 def test_both_ends_of_what_something_hides_in_the_middle_are_one_thing():
     bar, post = (5, 40, 95, 60), (40, 5, 60, 95)
     drawn = [layer(bar), layer(post, colour=BLUE)]

@@ -17,8 +17,11 @@ from torch import Tensor
 from layerctl_model.separator import Fields
 from layerctl_model.things import LEAST, PRODUCT, SURE, Things, find_things, outline, tell_apart
 
-MARGIN = 0.2
-"""What is seen around a thing on each side, as a share of its longer side."""
+MARGINS = 0.1, 0.2
+"""What is seen around a thing on each side, as shares of its longer side, at one look and another.
+
+Both must find it to be several: where the network is in doubt, a little farther it says otherwise.
+"""
 
 NEAREST, FARTHEST = 0.3, 0.85
 """Shares of the picture's longer side that are looked at from near at least, and at most."""
@@ -86,31 +89,34 @@ def _parts(things: Things, k: int, look: Callable[[Box], Fields]) -> tuple[Tenso
     """Return the shares and the whole of what thing k is from near, itself if that is one."""
     alone = things.shares[k : k + 1], things.whole[k : k + 1]
     shown = things.shares[k] * things.kinds[PRODUCT]
-    frame = _frame(shown > SURE)
-    if frame is None:
-        return alone
-    fields, part = look(frame.box), shown[frame.rows, frame.columns]
-    there = F.interpolate(part[None, None], size=fields.kinds.shape[2:], mode="bilinear")[0, 0]
-    asked = tell_apart(fields, there, LEAST * shown.numel() / part.numel())
-    if len(asked.queries) < 2:
-        return alone
-    shares, whole = outline(asked, fields, part)
-    # What is outside, where next to nothing shows, goes to the part that is nearest to the edge.
-    shares = F.pad(shares[None], frame.margins, mode="replicate")[0] * things.shares[k]
-    return shares, F.pad(whole, frame.margins)
+    parts = alone
+    for frame in _frames(shown > SURE):
+        fields, part = look(frame.box), shown[frame.rows, frame.columns]
+        there = F.interpolate(part[None, None], size=fields.kinds.shape[2:], mode="bilinear")[0, 0]
+        asked = tell_apart(fields, there, LEAST * shown.numel() / part.numel())
+        if len(asked.queries) < 2:
+            return alone
+        shares, whole = outline(asked, fields, part)
+        # What is outside, where next to nothing shows, goes to the part nearest to the edge.
+        shares = F.pad(shares[None], frame.margins, mode="replicate")[0] * things.shares[k]
+        parts = shares, F.pad(whole, frame.margins)
+    return parts
 
 
-def _frame(mask: Tensor) -> _Frame | None:
-    """Return a mask (H, W) with a margin around it; none if there is nothing to see from nearer."""
-    size = mask.shape[0], mask.shape[1]
-    longest = max(size)
+def _frames(mask: Tensor) -> list[_Frame]:
+    """Return a mask (H, W) with each of the margins; none if there is nothing to see from near."""
     if mask.sum() < 2 * LEAST * mask.numel():
-        return None  # its parts would be too small for things
+        return []  # its parts would be too small for things
     spans = [(int(line.min()), int(line.max()) + 1) for line in mask.nonzero().T]
-    side = (1 + 2 * MARGIN) * max(end - start for start, end in spans)
-    side = max(round(side), round(NEAREST * longest))
-    if side > FARTHEST * longest:
-        return None
+    length, longest = max(end - start for start, end in spans), max(mask.shape)
+    sides = [max((1 + 2 * margin) * length, NEAREST * longest) for margin in MARGINS]
+    if max(sides) > FARTHEST * longest:
+        return []
+    return [_frame(spans, round(side), (mask.shape[0], mask.shape[1])) for side in sides]
+
+
+def _frame(spans: Sequence[tuple[int, int]], side: int, size: tuple[int, int]) -> _Frame:
+    """Return a square around what spans rows and columns, as far as there is room for one."""
     rows, columns = (_span(*span, side, whole) for span, whole in zip(spans, size, strict=True))
     return _Frame(rows, columns, size)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from layerctl_model.closeup import FARTHEST, MARGIN, NEAREST, Box, find_all, look_closer
+from layerctl_model.closeup import FARTHEST, MARGINS, NEAREST, Box, find_all, look_closer
 from layerctl_model.things import find_things
 from tests.model.tiny import fields_of
 
@@ -63,13 +63,19 @@ def test_what_is_one_thing_from_near_too_stays_as_it_was():
         assert torch.equal(getattr(again, name), mask)
 
 
+def test_what_is_several_at_one_look_and_one_at_another_stays_one():
+    looks = [fields_of(TWO, (1, 2)), fields_of(ONE, (1,))]
+    assert len(look_closer(seen(ONE), lambda _: looks.pop(0)).shares) == 1
+    assert looks == []
+
+
 def test_a_thing_is_looked_at_with_what_is_around_it():
     eyes = Eyes(ONE)
     look_closer(seen(labels((1, 0.3, 0.4, 0.7, 0.6))), eyes)
-    (box,) = eyes.boxes
-    assert box.right - box.left == pytest.approx(0.4 * (1 + 2 * MARGIN), abs=2 / SIDE)
-    assert box.bottom - box.top == pytest.approx(box.right - box.left)
-    assert (box.left + box.right) / 2 == pytest.approx(0.5, abs=2 / SIDE)
+    for box, margin in zip(eyes.boxes, MARGINS, strict=False):
+        assert box.right - box.left == pytest.approx(0.4 * (1 + 2 * margin), abs=2 / SIDE)
+        assert box.bottom - box.top == pytest.approx(box.right - box.left)
+        assert (box.left + box.right) / 2 == pytest.approx(0.5, abs=2 / SIDE)
 
 
 def test_a_thing_at_the_edge_is_looked_at_within_the_picture():
@@ -81,7 +87,7 @@ def test_a_thing_at_the_edge_is_looked_at_within_the_picture():
 
 
 def test_what_fills_the_picture_already_is_not_looked_at_again():
-    edge = (1 - FARTHEST / (1 + 2 * MARGIN)) / 2 - 2 / SIDE
+    edge = (1 - FARTHEST / (1 + 2 * max(MARGINS))) / 2 - 2 / SIDE
     eyes = Eyes(TWO)
     look_closer(seen(labels((1, edge, 0.4, 1 - edge, 0.6))), eyes)
     assert eyes.boxes == []
@@ -129,5 +135,5 @@ def test_a_picture_is_seen_at_all_resolutions_and_from_near_at_the_first():
         return fields_of(ONE if box == Box() else TWO, (1, 2))
 
     assert len(find_all(look, (320, 448), (SIDE, SIDE)).shares) == 2
-    assert [resolution for _, resolution in looks] == [320, 448, 320]
-    assert [box == Box() for box, _ in looks] == [True, True, False]
+    assert [resolution for _, resolution in looks] == [320, 448, 320, 320]
+    assert [box == Box() for box, _ in looks] == [True, True, False, False]
