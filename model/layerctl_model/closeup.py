@@ -1,13 +1,14 @@
-"""Things looked at once more, each filling the picture: what seemed to be one may be several.
+"""Things looked at once more, each filling the picture: several may be one, and one several.
 
-Small things that touch are a few entries of the fields each; from near they are as large as things
-that the network tells apart.
+Small things that touch are a few entries of the fields each, and a product of many parts may seem
+to be several; from near there is more of them to see.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TypeAlias
 
 import torch
@@ -15,13 +16,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from layerctl_model.separator import Fields
-from layerctl_model.things import LEAST, PRODUCT, SURE, Things, find_things, outline, tell_apart
+from layerctl_model.things import (
+    LEAST,
+    PRODUCT,
+    SURE,
+    Asked,
+    Things,
+    find_things,
+    outline,
+    tell_apart,
+)
 
 MARGINS = 0.1, 0.2
 """What is seen around a thing on each side, as shares of its longer side, at one look and another.
 
-Both must find it to be several: where the network is in doubt, a little farther it says otherwise.
+A thing is parted if both agree: where the network is in doubt, a little farther it says otherwise.
 """
+
+CHEAP, DEAR = 0.05, 0.2
+"""Shares of pixels, as `SPLIT`, that have to be better explained from near by several things: for
+two to stay two, and for one to become several. Between them the first look is right.
+"""
+
+GAP = 0.01
+"""Distance, as a share of the longer side, up to which things touch."""
 
 NEAREST, FARTHEST = 0.3, 0.85
 """Shares of the picture's longer side that are looked at from near at least, and at most."""
@@ -40,6 +58,9 @@ class Box:
 Look: TypeAlias = Callable[[Box, int], Fields]
 """Tells the fields of a part of a picture, seen at a resolution."""
 
+Near: TypeAlias = Callable[[Box], Fields]
+"""Tells the fields of a part of a picture, seen from near."""
+
 
 def find_all(look: Look, resolutions: Sequence[int], size: tuple[int, int]) -> Things:
     """Return the things in a picture, as masks of (height, width).
@@ -52,13 +73,12 @@ def find_all(look: Look, resolutions: Sequence[int], size: tuple[int, int]) -> T
     return look_closer(things, lambda box: look(box, resolutions[0]))
 
 
-def look_closer(things: Things, look: Callable[[Box], Fields]) -> Things:
-    """Return things with those that are several from near in their parts, in the same place."""
-    parts = [_parts(things, k, look) for k in range(len(things.shares))]
-    if not parts:
-        return things
-    shares, whole = (torch.cat(masks) for masks in zip(*parts, strict=True))
-    return replace(things, shares=shares, whole=whole)
+def look_closer(things: Things, look: Near) -> Things:
+    """Return things as they are from near: some that touch as one, some that are several as those.
+
+    The first look is right where the closer ones are not sure of something else.
+    """
+    return _parted(_joined(things, look), look)
 
 
 @dataclass(frozen=True)
@@ -85,34 +105,84 @@ class _Frame:
         return columns.start, width - columns.stop, rows.start, height - rows.stop
 
 
-def _parts(things: Things, k: int, look: Callable[[Box], Fields]) -> tuple[Tensor, Tensor]:
+def _joined(things: Things, look: Near) -> Things:
+    """Return things with those that touch as one that are one from near, at the largest's place."""
+    shown = things.shares * things.kinds[PRODUCT]
+    sizes = shown.sum(dim=(1, 2)).tolist()
+    groups = sorted(_alike(shown, look), key=lambda group: max(group, key=lambda k: sizes[k]))
+    if len(groups) == len(shown):
+        return things
+    return replace(
+        things,
+        shares=torch.stack([things.shares[group].sum(dim=0) for group in groups]),
+        whole=torch.stack([things.whole[group].amax(dim=0) for group in groups]),
+    )
+
+
+def _alike(shown: Tensor, look: Near) -> list[list[int]]:
+    """Return which things, of what shows of each (K, H, W), are one from near."""
+    label = list(range(len(shown)))
+    for one, other in combinations(label, 2):
+        if label[one] == label[other] or not _touch(shown[one], shown[other]):
+            continue
+        together = shown[one] + shown[other]
+        frames = _frames(together > SURE)
+        if frames and len(_ask(together, frames[0], look, CHEAP)[0].queries) == 1:
+            label = [label[one] if k == label[other] else k for k in label]
+    return [[k for k, mine in enumerate(label) if mine == own] for own in sorted(set(label))]
+
+
+def _touch(one: Tensor, other: Tensor) -> bool:
+    """Whether what shows of two things, (H, W) each, is next to each other somewhere."""
+    reach = round(GAP * max(one.shape))
+    near = F.max_pool2d(one[None], 2 * reach + 1, stride=1, padding=reach)[0]
+    return bool(((near > SURE) & (other > SURE)).any())
+
+
+def _parted(things: Things, look: Near) -> Things:
+    """Return things with those that are several from near in their parts, in the same place."""
+    parts = [_parts(things, k, look) for k in range(len(things.shares))]
+    if not parts:
+        return things
+    shares, whole = (torch.cat(masks) for masks in zip(*parts, strict=True))
+    return replace(things, shares=shares, whole=whole)
+
+
+def _parts(things: Things, k: int, look: Near) -> tuple[Tensor, Tensor]:
     """Return the shares and the whole of what thing k is from near, itself if that is one."""
     alone = things.shares[k : k + 1], things.whole[k : k + 1]
     shown = things.shares[k] * things.kinds[PRODUCT]
+    frames = _frames(shown > SURE)
+    if len(frames) < len(MARGINS):
+        return alone
     parts = alone
-    for frame in _frames(shown > SURE):
-        fields, part = look(frame.box), shown[frame.rows, frame.columns]
-        there = F.interpolate(part[None, None], size=fields.kinds.shape[2:], mode="bilinear")[0, 0]
-        asked = tell_apart(fields, there, LEAST * shown.numel() / part.numel())
+    for frame in frames:
+        asked, fields = _ask(shown, frame, look, DEAR)
         if len(asked.queries) < 2:
             return alone
-        shares, whole = outline(asked, fields, part)
+        shares, whole = outline(asked, fields, shown[frame.rows, frame.columns])
         # What is outside, where next to nothing shows, goes to the part nearest to the edge.
         shares = F.pad(shares[None], frame.margins, mode="replicate")[0] * things.shares[k]
         parts = shares, F.pad(whole, frame.margins)
     return parts
 
 
+def _ask(shown: Tensor, frame: _Frame, look: Near, price: float) -> tuple[Asked, Fields]:
+    """Return what is asked for where a thing shows (H, W), and what answers, both from near."""
+    fields, part = look(frame.box), shown[frame.rows, frame.columns]
+    there = F.interpolate(part[None, None], size=fields.kinds.shape[2:], mode="bilinear")[0, 0]
+    return tell_apart(fields, there, LEAST * shown.numel() / part.numel(), price), fields
+
+
 def _frames(mask: Tensor) -> list[_Frame]:
-    """Return a mask (H, W) with each of the margins; none if there is nothing to see from near."""
+    """Return a mask (H, W) with each of the margins, but where it fills the picture already."""
     if mask.sum() < 2 * LEAST * mask.numel():
         return []  # its parts would be too small for things
     spans = [(int(line.min()), int(line.max()) + 1) for line in mask.nonzero().T]
     length, longest = max(end - start for start, end in spans), max(mask.shape)
     sides = [max((1 + 2 * margin) * length, NEAREST * longest) for margin in MARGINS]
-    if max(sides) > FARTHEST * longest:
-        return []
-    return [_frame(spans, round(side), (mask.shape[0], mask.shape[1])) for side in sides]
+    size = mask.shape[0], mask.shape[1]
+    return [_frame(spans, round(side), size) for side in sides if side <= FARTHEST * longest]
 
 
 def _frame(spans: Sequence[tuple[int, int]], side: int, size: tuple[int, int]) -> _Frame:

@@ -19,7 +19,7 @@ GONE = -1.0
 """Agreement with itself, and with a group that has become part of another: less than any."""
 
 
-def group_pixels(queries: Tensor, keys: Tensor) -> list[Tensor]:
+def group_pixels(queries: Tensor, keys: Tensor, price: float = SPLIT) -> list[Tensor]:
     """Return which pixels, by number, are part of one thing each.
 
     The two groups that agree most become one again and again, each pixel being a group at first:
@@ -30,6 +30,7 @@ def group_pixels(queries: Tensor, keys: Tensor) -> list[Tensor]:
     Args:
         queries: (P, D), what the pixels ask.
         keys: (D, P), what they answer.
+        price: Of a split, as `SPLIT`.
     """
     # Products of finite numbers may overflow, and no number is nearer than any other.
     chances = answers(queries[None], keys[None, :, None])[0, :, 0].sigmoid().nan_to_num()
@@ -47,7 +48,7 @@ def group_pixels(queries: Tensor, keys: Tensor) -> list[Tensor]:
         elif len(chain) > 1 and agreement[last, nearest] <= agreement[last, chain[-2]]:
             one, other = chain.pop(), chain.pop()
             first, second = groups[one], groups.pop(other)
-            groups[one] = _united(first, second, float(agreement[one, other]))
+            groups[one] = _united(first, second, float(agreement[one, other]), price)
             _average(agreement, len(first.pixels) / len(groups[one].pixels), one, other)
         else:
             chain.append(nearest)
@@ -76,7 +77,7 @@ def _group(pixels: list[int], within: float, around: float) -> _Group:
     return _Group(pixels, within, around, count * within / (count**2 + around - within), [pixels])
 
 
-def _united(one: _Group, other: _Group, agreement: float) -> _Group:
+def _united(one: _Group, other: _Group, agreement: float, price: float) -> _Group:
     """Return two groups as one thing, or as what each is if that is worth more than the split.
 
     Its price grows with the two, so that small things may be as many as large ones.
@@ -84,7 +85,7 @@ def _united(one: _Group, other: _Group, agreement: float) -> _Group:
     across = len(one.pixels) * len(other.pixels) * agreement
     within, around = one.within + other.within + 2 * across, one.around + other.around
     whole = _group(one.pixels + other.pixels, within, around)
-    apart = one.worth + other.worth - SPLIT * len(whole.pixels)
+    apart = one.worth + other.worth - price * len(whole.pixels)
     if whole.worth >= apart:
         return whole
     return replace(whole, worth=apart, parts=one.parts + other.parts)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from layerctl_model.grouping import group_pixels
+from layerctl_model.grouping import SPLIT, group_pixels
 from layerctl_model.separator import KINDS, Fields, answers
 
 PRODUCT = KINDS.index("product")
@@ -73,20 +73,21 @@ def find_things(fields: Fields, size: tuple[int, int], more: Sequence[Fields] = 
     return Things(shares, whole, chances)
 
 
-def tell_apart(fields: Fields, where: Tensor, least: float) -> Asked:
+def tell_apart(fields: Fields, where: Tensor, least: float, price: float = SPLIT) -> Asked:
     """Return what the things in fields (1, C, h, w) ask, of those that show at least so much.
 
     Args:
         fields: What the network says of a picture.
         where: (h, w) in [0, 1]; only what is more there than not is asked.
         least: What a thing must show, as a share of the picture.
+        price: Of a split, as `SPLIT`.
     """
     product = fields.kinds.softmax(dim=1)[0, PRODUCT]
     pixels = ((product > SURE) & (where > SURE)).flatten().nonzero()[:, 0]
     stride = 1 + len(pixels) // ASKED
     pixels = pixels[::stride]
     queries = fields.queries[0].flatten(1)[:, pixels].T
-    groups = group_pixels(queries, fields.seen[0].flatten(1)[:, pixels])
+    groups = group_pixels(queries, fields.seen[0].flatten(1)[:, pixels], price)
     groups = [group for group in groups if len(group) * stride >= least * product.numel()]
     means = torch.stack([queries[group].mean(dim=0) for group in groups]) if groups else queries[:0]
     nearness = fields.nearness[0, 0].flatten()[pixels]

@@ -69,6 +69,40 @@ def test_what_is_several_at_one_look_and_one_at_another_stays_one():
     assert looks == []
 
 
+BESIDE = labels((1, 0.3, 0.4, 0.5, 0.6), (2, 0.5, 0.4, 0.65, 0.6))
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_two_that_touch_and_are_one_thing_from_near_are_one(order):
+    whole = labels((1, 0.1, 0.1, 0.9, 0.9))
+    things = look_closer(seen(BESIDE, order), Eyes(whole, (1,)))
+    assert things.shares.shape == things.whole.shape == (1, SIDE, SIDE)
+    assert things.whole[0, 33:47, 25:51].min() > 0.9
+    torch.testing.assert_close(things.shares[0], torch.ones(SIDE, SIDE))
+
+
+def test_two_that_touch_and_are_two_from_near_stay_as_they_were():
+    together, each, things = Eyes(TWO), Eyes(labels((1, 0.1, 0.1, 0.9, 0.9))), seen(BESIDE)
+    again = look_closer(things, lambda box: (together if box.right - box.left > 0.4 else each)(box))
+    assert (len(together.boxes), len(each.boxes)) == (1, 2)
+    assert torch.equal(again.shares, things.shares)
+
+
+def test_two_that_do_not_touch_are_not_looked_at_together():
+    apart = labels((1, 0.2, 0.4, 0.4, 0.6), (2, 0.5, 0.4, 0.7, 0.6))
+    eyes = Eyes(labels((1, 0.1, 0.1, 0.9, 0.9)))
+    assert len(look_closer(seen(apart), eyes).shares) == 2
+    assert all(box.right - box.left < 0.4 for box in eyes.boxes)
+
+
+def test_what_becomes_one_takes_the_place_of_its_largest_part():
+    three = labels((1, 0.3, 0.2, 0.5, 0.25), (2, 0.0, 0.7, 1.0, 0.9), (3, 0.3, 0.25, 0.5, 0.45))
+    things = look_closer(seen(three, (1, 2, 3)), Eyes(labels((1, 0, 0, 1, 1))))
+    assert len(things.shares) == 2
+    assert things.shares[1, 24:34, 26:38].min() > 0.9
+    assert things.shares[1, 17:19, 26:38].min() > 0.9
+
+
 def test_a_thing_is_looked_at_with_what_is_around_it():
     eyes = Eyes(ONE)
     look_closer(seen(labels((1, 0.3, 0.4, 0.7, 0.6))), eyes)
@@ -121,10 +155,11 @@ def test_where_there_are_no_things_nothing_is_looked_at():
     assert eyes.boxes == []
 
 
-def test_numbers_from_near_that_are_not_finite_part_nothing():
+def test_numbers_from_near_that_are_not_finite_change_nothing():
     eyes = Eyes(TWO)
     eyes.fields = replace(eyes.fields, queries=eyes.fields.queries * torch.nan)
     assert len(look_closer(seen(ONE), eyes).shares) == 1
+    assert len(look_closer(seen(BESIDE), eyes).shares) == 2
 
 
 def test_a_picture_is_seen_at_all_resolutions_and_from_near_at_the_first():
