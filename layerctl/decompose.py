@@ -115,12 +115,31 @@ class NetworkModel:
             ImageError: The photo could not be captioned.
             UsageError: The checkpoint was not made for so many layers.
         """
-        settings = resolve(preset.decompose, self._profile)
-        picture = self._seen(photo, settings.resolution)
-        view = self._view(photo)
-        words = self._words(picture, preset.decompose, prompt)
-        notes = self._runner.open()
         seconds: dict[str, float] = {}
+        drawn, said, notes = self._draw(self._view(photo), preset.decompose, prompt, seconds)
+        with _timed(seconds, "lift"):
+            document = raise_layers(photo, *drawn, preset)
+        if preset.recurse.rules:
+            with _timed(seconds, "recurse"):
+                parts = parts_by(self, preset, said)
+                document = apply_rules(document, preset.recurse.rules, parts)
+        return Decomposition(document, seconds, said, notes)
+
+    def _draw(
+        self,
+        view: View,
+        section: DecomposeSection,
+        prompt: Prompt | None,
+        seconds: dict[str, float],
+    ) -> tuple[tuple[Pixels, Floats, Things | None], Prompt | None, tuple[str, ...]]:
+        """Return what the network saw, drew and found, the words it read, and notes for the user.
+
+        The view may hold the photo once more, in sRGB; nobody keeps it, as the lift needs the room.
+        """
+        settings = resolve(section, self._profile)
+        picture = view(Box(), settings.resolution)
+        words = self._words(picture, section, prompt)
+        notes = self._runner.open()
         with _timed(seconds, "model"):
             texts = (words.positive, words.negative) if words else ()
             (layers, things), more = self._runner.run(
@@ -129,14 +148,7 @@ class NetworkModel:
                     n.find_things(view, settings.resolution, picture.shape[:2]),
                 )
             )
-        with _timed(seconds, "lift"):
-            document = raise_layers(photo, picture, layers, things, preset)
-        said = words.prompt if words else None
-        if preset.recurse.rules:
-            with _timed(seconds, "recurse"):
-                parts = parts_by(self, preset, said)
-                document = apply_rules(document, preset.recurse.rules, parts)
-        return Decomposition(document, seconds, said, notes + more)
+        return (picture, layers, things), words.prompt if words else None, notes + more
 
     def _subjects(
         self, photos: Iterable[Photo | Prompt], resolution: int
