@@ -17,7 +17,7 @@ from layerctl.document import Decomposition, Document, Pixels
 from layerctl.errors import EnvironmentFault, ImageError, UsageError
 from layerctl.fit import Runner
 from layerctl.lift import lift
-from layerctl.network import Box, Profile, Settings, Setup, View, bucket_size
+from layerctl.network import Crop, Profile, Settings, Setup, View, bucket_size
 from layerctl.photo import Photo
 from layerctl.preset import DecomposeSection, ModelSection, Preset
 from layerctl.recursion.rules import apply_rules, parts_by
@@ -137,7 +137,7 @@ class NetworkModel:
         The view may hold the photo once more, in sRGB; nobody keeps it, as the lift needs the room.
         """
         settings = resolve(section, self._profile)
-        picture = view(Box(), settings.resolution)
+        picture = view(Crop(), settings.resolution)
         words = self._words(picture, section, prompt)
         notes = self._runner.open()
         with _timed(seconds, "model"):
@@ -174,7 +174,7 @@ class NetworkModel:
         return found
 
     def _seen(self, photo: Photo, resolution: int) -> Pixels:
-        return self._view(photo)(Box(), resolution)
+        return self._view(photo)(Crop(), resolution)
 
     def _view(self, photo: Photo) -> View:
         return view_of(photo, with_alpha=self._profile.reads_alpha)
@@ -215,9 +215,9 @@ def view_of(photo: Photo, *, with_alpha: bool) -> View:
     """
     image = Image.fromarray(photo.srgb() if with_alpha else on_plain(photo.srgb()))
 
-    def view(box: Box, resolution: int) -> Pixels:
-        left, right = box.left * photo.width, box.right * photo.width
-        top, bottom = box.top * photo.height, box.bottom * photo.height
+    def view(crop: Crop, resolution: int) -> Pixels:
+        left, right = crop.left * photo.width, crop.right * photo.width
+        top, bottom = crop.top * photo.height, crop.bottom * photo.height
         size = bucket_size(bottom - top, right - left, resolution)[::-1]
         small = np.array(
             image.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))

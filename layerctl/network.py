@@ -25,7 +25,7 @@ from layerctl.machine import Memory
 from layerctl.preset import ModelSection
 from layerctl.things import Things
 from layerctl_model import checkpoint, decomposer, inventory, lora, plans, text
-from layerctl_model.closeup import Box
+from layerctl_model.closeup import Crop
 from layerctl_model.flow import Text
 from layerctl_model.folder import CheckpointError
 from layerctl_model.placement import release
@@ -35,7 +35,7 @@ from layerctl_model.text import TEXT_VERSION
 
 __all__ = [
     "TEXT_VERSION",
-    "Box",
+    "Crop",
     "Plan",
     "Profile",
     "Settings",
@@ -51,7 +51,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 Embedding: TypeAlias = bytes
 """An embedded prompt."""
 
-View: TypeAlias = Callable[[Box, int], Pixels]
+View: TypeAlias = Callable[[Crop, int], Pixels]
 """Shows a part of a photo as a network sees it at a resolution."""
 
 
@@ -203,7 +203,7 @@ class Network:
         """
         with _faults_told():
             found = self._decomposer.find_things(
-                lambda box, seen: _tensor(view(box, seen)), resolution, size
+                lambda crop, seen: _tensor(view(crop, seen)), resolution, size
             )
         if found is None:
             return None

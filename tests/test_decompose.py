@@ -13,7 +13,7 @@ from layerctl.checkpoints.catalogue import shipped_folder
 from layerctl.decompose import NetworkModel, open_model
 from layerctl.document import Group
 from layerctl.errors import EnvironmentFault, UsageError
-from layerctl.network import Box, Profile, Settings
+from layerctl.network import Crop, Profile, Settings
 from layerctl.photo import Photo
 from layerctl.preset import Preset, load_preset
 from layerctl.texts.encoding import Texts
@@ -78,7 +78,7 @@ class Pair(Disc):
         height, width = size
         left = np.zeros((height, width), np.float32)
         left[:, : width // 2] = 1
-        picture = view(Box(), resolution)
+        picture = view(Crop(), resolution)
         product = self.make_layers(picture, Settings(layers=2))[1, ..., 3]
         kinds = np.stack([1 - product, product, np.zeros_like(product)])
         return Things(np.stack([left, 1 - left]), np.stack([left, 1 - left]), kinds)
@@ -198,8 +198,8 @@ def test_the_things_may_be_looked_at_from_near_in_the_pixels_of_the_photo(photo)
     network = Pair()
     take_apart(network, photo, preset())
     assert network.resolution == PROFILE.settings.resolution
-    assert network.view(Box(), 256).shape == (192, 320, 4)
-    near = network.view(Box(222 / 555, 33 / 333, 382 / 555, 193 / 333), 160)
+    assert network.view(Crop(), 256).shape == (192, 320, 4)
+    near = network.view(Crop(222 / 555, 33 / 333, 382 / 555, 193 / 333), 160)
     np.testing.assert_array_equal(near, photo.pixels[33:193, 222:382])
 
 

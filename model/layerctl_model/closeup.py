@@ -46,7 +46,7 @@ NEAREST, FARTHEST = 0.3, 0.85
 
 
 @dataclass(frozen=True)
-class Box:
+class Crop:
     """A part of a picture, in shares of its width and height."""
 
     left: float = 0.0
@@ -55,10 +55,10 @@ class Box:
     bottom: float = 1.0
 
 
-Look: TypeAlias = Callable[[Box, int], Fields]
+Look: TypeAlias = Callable[[Crop, int], Fields]
 """Tells the fields of a part of a picture, seen at a resolution."""
 
-Near: TypeAlias = Callable[[Box], Fields]
+Near: TypeAlias = Callable[[Crop], Fields]
 """Tells the fields of a part of a picture, seen from near."""
 
 
@@ -68,9 +68,9 @@ def find_all(look: Look, resolutions: Sequence[int], size: tuple[int, int]) -> T
     At the first resolution they are told apart, from near as well; at all of them it is seen what
     pixels show.
     """
-    fields, *more = [look(Box(), resolution) for resolution in resolutions]
+    fields, *more = [look(Crop(), resolution) for resolution in resolutions]
     things = find_things(fields, size, more)
-    return look_closer(things, lambda box: look(box, resolutions[0]))
+    return look_closer(things, lambda crop: look(crop, resolutions[0]))
 
 
 def look_closer(things: Things, look: Near) -> Things:
@@ -90,10 +90,10 @@ class _Frame:
     size: tuple[int, int]
 
     @property
-    def box(self) -> Box:
+    def crop(self) -> Crop:
         height, width = self.size
         rows, columns = self.rows, self.columns
-        return Box(
+        return Crop(
             columns.start / width, rows.start / height, columns.stop / width, rows.stop / height
         )
 
@@ -155,21 +155,19 @@ def _parts(things: Things, k: int, look: Near) -> tuple[Tensor, Tensor]:
     frames = _frames(shown > SURE)
     if len(frames) < len(MARGINS):
         return alone
-    parts = alone
     for frame in frames:
         asked, fields = _ask(shown, frame, look, DEAR)
         if len(asked.queries) < 2:
             return alone
-        shares, whole = outline(asked, fields, shown[frame.rows, frame.columns])
-        # What is outside, where next to nothing shows, goes to the part nearest to the edge.
-        shares = F.pad(shares[None], frame.margins, mode="replicate")[0] * things.shares[k]
-        parts = shares, F.pad(whole, frame.margins)
-    return parts
+    shares, whole = outline(asked, fields, shown[frame.rows, frame.columns])
+    # What is outside, where next to nothing shows, goes to the part that is nearest to the edge.
+    shares = F.pad(shares[None], frame.margins, mode="replicate")[0] * things.shares[k]
+    return shares, F.pad(whole, frame.margins)
 
 
 def _ask(shown: Tensor, frame: _Frame, look: Near, price: float) -> tuple[Asked, Fields]:
     """Return what is asked for where a thing shows (H, W), and what answers, both from near."""
-    fields, part = look(frame.box), shown[frame.rows, frame.columns]
+    fields, part = look(frame.crop), shown[frame.rows, frame.columns]
     there = F.interpolate(part[None, None], size=fields.kinds.shape[2:], mode="bilinear")[0, 0]
     return tell_apart(fields, there, LEAST * shown.numel() / part.numel(), price), fields
 

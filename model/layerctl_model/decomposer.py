@@ -18,7 +18,7 @@ from layerctl_model.checkpoint import (
     load_vae,
     transformer_tensors,
 )
-from layerctl_model.closeup import Box, find_all
+from layerctl_model.closeup import Crop, find_all
 from layerctl_model.flow import Flow, Guidance, Text
 from layerctl_model.folder import CheckpointError
 from layerctl_model.functional import Grid, pack_latents, unpack_latents
@@ -34,7 +34,7 @@ from layerctl_model.transformer import VLDMMDiT
 from layerctl_model.vae import RGBAVae
 
 OnStep = Callable[[int, int], None]
-View = Callable[[Box, int], Tensor]
+View = Callable[[Crop, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ class Decomposer:
             return None
         separator, scales = self.separator, self.profile.separator_scales
 
-        def look_at(box: Box, resolution: int) -> Fields:
-            picture = 2 * view(box, resolution)[None] - 1
+        def look_at(crop: Crop, resolution: int) -> Fields:
+            picture = 2 * view(crop, resolution)[None] - 1
             return look(separator, picture.to(separator.conv_in.weight)).cpu()
 
         return find_all(look_at, [round(resolution * scale) for scale in scales], size)

@@ -25,7 +25,7 @@ from torch import Tensor
 from layerctl.decompose import view_of
 from layerctl.photo import Photo
 from layerctl_model.checkpoint import load_separator
-from layerctl_model.closeup import Box, find_all
+from layerctl_model.closeup import Crop, find_all
 from layerctl_model.separator import Fields, Separator, look
 from layerctl_model.things import Things
 
@@ -102,8 +102,8 @@ def judge(separator: Separator, picture: Tensor, seen: Tensor, whole: Tensor) ->
     levels = picture.add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy()
     view = view_of(Photo(Path(), levels), with_alpha=True)
 
-    def look_at(box: Box, resolution: int) -> Fields:
-        near = torch.from_numpy(view(box, resolution)).permute(2, 0, 1)
+    def look_at(crop: Crop, resolution: int) -> Fields:
+        near = torch.from_numpy(view(crop, resolution)).permute(2, 0, 1)
         return look(separator, near[None] / 127.5 - 1)
 
     return compare(find_all(look_at, [SIDE], (seen.shape[1], seen.shape[2])), seen, whole)

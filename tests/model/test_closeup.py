@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from layerctl_model.closeup import FARTHEST, MARGINS, NEAREST, Box, find_all, look_closer
+from layerctl_model.closeup import FARTHEST, MARGINS, NEAREST, Crop, find_all, look_closer
 from layerctl_model.things import find_things
 from tests.model.tiny import fields_of
 
@@ -34,10 +34,10 @@ class Eyes:
     """Sees the same from near wherever it looks, and remembers where that was."""
 
     def __init__(self, rows, order=(1, 2)):
-        self.fields, self.boxes = fields_of(rows, order), []
+        self.fields, self.crops = fields_of(rows, order), []
 
-    def __call__(self, box):
-        self.boxes.append(box)
+    def __call__(self, crop):
+        self.crops.append(crop)
         return self.fields
 
 
@@ -58,7 +58,7 @@ def test_what_is_two_things_from_near_is_two_the_nearer_one_in_front(order):
 def test_what_is_one_thing_from_near_too_stays_as_it_was():
     things, eyes = seen(ONE), Eyes(labels((1, 0.2, 0.2, 0.8, 0.8)))
     again = look_closer(things, eyes)
-    assert len(eyes.boxes) == 1
+    assert len(eyes.crops) == 1
     for name, mask in vars(things).items():
         assert torch.equal(getattr(again, name), mask)
 
@@ -83,8 +83,10 @@ def test_two_that_touch_and_are_one_thing_from_near_are_one(order):
 
 def test_two_that_touch_and_are_two_from_near_stay_as_they_were():
     together, each, things = Eyes(TWO), Eyes(labels((1, 0.1, 0.1, 0.9, 0.9))), seen(BESIDE)
-    again = look_closer(things, lambda box: (together if box.right - box.left > 0.4 else each)(box))
-    assert (len(together.boxes), len(each.boxes)) == (1, 2)
+    again = look_closer(
+        things, lambda crop: (together if crop.right - crop.left > 0.4 else each)(crop)
+    )
+    assert (len(together.crops), len(each.crops)) == (1, 2)
     assert torch.equal(again.shares, things.shares)
 
 
@@ -92,7 +94,7 @@ def test_two_that_do_not_touch_are_not_looked_at_together():
     apart = labels((1, 0.2, 0.4, 0.4, 0.6), (2, 0.5, 0.4, 0.7, 0.6))
     eyes = Eyes(labels((1, 0.1, 0.1, 0.9, 0.9)))
     assert len(look_closer(seen(apart), eyes).shares) == 2
-    assert all(box.right - box.left < 0.4 for box in eyes.boxes)
+    assert all(crop.right - crop.left < 0.4 for crop in eyes.crops)
 
 
 def test_what_becomes_one_takes_the_place_of_its_largest_part():
@@ -106,31 +108,31 @@ def test_what_becomes_one_takes_the_place_of_its_largest_part():
 def test_a_thing_is_looked_at_with_what_is_around_it():
     eyes = Eyes(ONE)
     look_closer(seen(labels((1, 0.3, 0.4, 0.7, 0.6))), eyes)
-    for box, margin in zip(eyes.boxes, MARGINS, strict=False):
-        assert box.right - box.left == pytest.approx(0.4 * (1 + 2 * margin), abs=2 / SIDE)
-        assert box.bottom - box.top == pytest.approx(box.right - box.left)
-        assert (box.left + box.right) / 2 == pytest.approx(0.5, abs=2 / SIDE)
+    for crop, margin in zip(eyes.crops, MARGINS, strict=False):
+        assert crop.right - crop.left == pytest.approx(0.4 * (1 + 2 * margin), abs=2 / SIDE)
+        assert crop.bottom - crop.top == pytest.approx(crop.right - crop.left)
+        assert (crop.left + crop.right) / 2 == pytest.approx(0.5, abs=2 / SIDE)
 
 
 def test_a_thing_at_the_edge_is_looked_at_within_the_picture():
     eyes = Eyes(ONE)
     look_closer(seen(labels((1, 0.8, 0.9, 1.0, 1.0))), eyes)
-    (box,) = eyes.boxes
-    assert (box.right, box.bottom) == (1, 1)
-    assert box.right - box.left == pytest.approx(NEAREST, abs=2 / SIDE)
+    (crop,) = eyes.crops
+    assert (crop.right, crop.bottom) == (1, 1)
+    assert crop.right - crop.left == pytest.approx(NEAREST, abs=2 / SIDE)
 
 
 def test_what_fills_the_picture_already_is_not_looked_at_again():
     edge = (1 - FARTHEST / (1 + 2 * max(MARGINS))) / 2 - 2 / SIDE
     eyes = Eyes(TWO)
     look_closer(seen(labels((1, edge, 0.4, 1 - edge, 0.6))), eyes)
-    assert eyes.boxes == []
+    assert eyes.crops == []
 
 
 def test_what_is_too_small_to_be_two_things_is_not_looked_at():
     eyes = Eyes(TWO)
     assert len(look_closer(seen(labels((1, 0.45, 0.45, 0.52, 0.52))), eyes).shares) == 1
-    assert eyes.boxes == []
+    assert eyes.crops == []
 
 
 def test_other_things_in_sight_are_no_part_of_a_thing():
@@ -152,7 +154,7 @@ def test_where_there_are_no_things_nothing_is_looked_at():
     things = seen(labels())
     eyes = Eyes(TWO)
     assert look_closer(things, eyes) is things
-    assert eyes.boxes == []
+    assert eyes.crops == []
 
 
 def test_numbers_from_near_that_are_not_finite_change_nothing():
@@ -165,10 +167,10 @@ def test_numbers_from_near_that_are_not_finite_change_nothing():
 def test_a_picture_is_seen_at_all_resolutions_and_from_near_at_the_first():
     looks = []
 
-    def look(box, resolution):
-        looks.append((box, resolution))
-        return fields_of(ONE if box == Box() else TWO, (1, 2))
+    def look(crop, resolution):
+        looks.append((crop, resolution))
+        return fields_of(ONE if crop == Crop() else TWO, (1, 2))
 
     assert len(find_all(look, (320, 448), (SIDE, SIDE)).shares) == 2
     assert [resolution for _, resolution in looks] == [320, 448, 320, 320]
-    assert [box == Box() for box, _ in looks] == [True, True, False, False]
+    assert [crop == Crop() for crop, _ in looks] == [True, True, False, False]

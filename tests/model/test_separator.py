@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from layerctl_model import CheckpointError, load
 from layerctl_model.checkpoint import has_separator, load_separator, save_separator
+from layerctl_model.closeup import Crop
 from layerctl_model.folder import WEIGHTS
 from layerctl_model.grouping import APART, SPLIT, group_pixels
 from layerctl_model.inventory import faults
@@ -252,7 +253,7 @@ def test_a_mirror_image_is_seen_as_the_mirror_of_what_is_seen():
     torch.testing.assert_close(plain.nearness, mirrored.nearness)
 
 
-def noise(_box, resolution):
+def noise(_crop, resolution):
     return torch.rand(4, resolution, resolution + 32)
 
 
@@ -266,6 +267,21 @@ def test_a_checkpoint_with_a_separator_tells_the_things_in_a_picture_apart(tmp_p
     assert things.kinds.shape == (3, 48, 72)
     assert things.shares.shape == things.whole.shape
     assert things.kinds.dtype == torch.float32
+
+
+def test_a_picture_is_seen_at_the_sizes_that_the_checkpoint_asks_for(tmp_path):
+    sharded_checkpoint(tmp_path, seed=2)
+    save_separator(small_separator(), tmp_path)
+    (tmp_path / "layerctl.json").write_text('{"separator_scales": [2, 1.5]}')
+    seen = []
+
+    def view(crop, resolution):
+        seen.append((crop, resolution))
+        return noise(crop, resolution)
+
+    load(tmp_path).find_things(view, 64, (48, 72))
+    assert [resolution for crop, resolution in seen if crop == Crop()] == [128, 96]
+    assert all(resolution == 128 for crop, resolution in seen if crop != Crop())
 
 
 def test_plans_have_room_for_the_separator(tmp_path):
