@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 import torch
 from scenes import Scene, make_scene
 from shapes import Floats
-from stream import SHAPES
 from stream import SIDE as LAYERS_SIDE
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from layerctl_model.separator import KINDS, REDUCTION
 
@@ -64,57 +63,32 @@ class Masks:
         return Masks(*(getattr(self, field.name).flip(-1) for field in fields(self)))
 
 
-class MaskBatches(IterableDataset[Masks]):
-    """Batches of random scenes of one shape each."""
-
-    def __init__(self, batch: int, seed: int, side: int) -> None:
-        super().__init__()
-        self.batch = batch
-        self.seed = seed
-        self.side = side
-
-    def __iter__(self) -> Iterator[Masks]:
-        """Yield batches for ever; workers and restarts draw from different seeds."""
-        worker = get_worker_info()
-        if worker:
-            cv2.setNumThreads(1)  # the workers share the cores already
-        rng = np.random.default_rng([self.seed, worker.id if worker else 0, self.side])
-        while True:
-            yield draw_masks(rng, self.batch, *draw_size(rng, self.side))
-
-
-def draw_size(rng: np.random.Generator, side: int) -> tuple[int, int]:
-    """Return the height and width of a picture of about the area of a square of `side` pixels."""
-    height, width = SHAPES[rng.integers(len(SHAPES))]
-    eighth = side / 8 / MULTIPLE
-    return MULTIPLE * round(height * eighth), MULTIPLE * round(width * eighth)
-
-
-def mask_stream(batch: int, seed: int, workers: int, side: int) -> Iterator[Masks]:
-    """Yield batches made ahead of time by worker processes, which start with the first.
-
-    Pictures have the area of a square of `side` pixels.
-    """
-    yield from DataLoader(
-        MaskBatches(batch, seed, side),
-        batch_size=None,
-        num_workers=workers,
-        multiprocessing_context="spawn" if workers else None,
-    )
+Example: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
+"""One scene of `Masks`."""
 
 
 def draw_masks(rng: np.random.Generator, count: int, height: int, width: int) -> Masks:
     """Return so many random scenes, those with something to part preferred."""
-    drawn = []
+    return gathered(draw_examples(rng, count, height, width))
+
+
+def draw_examples(rng: np.random.Generator, count: int, height: int, width: int) -> list[Example]:
+    """Return so many random scenes, those with something to part preferred."""
+    drawn: list[Example] = []
     while len(drawn) < count:
         scene = make_scene(rng, height, width)
         products = sum(layer.role == "product" for layer in scene.layers)
         if products > 1 or rng.random() < FEW:
             drawn.append(masks_of(scene))
-    return Masks(*(torch.stack(parts) for parts in zip(*drawn, strict=True)))
+    return drawn
 
 
-def masks_of(scene: Scene) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def gathered(examples: Sequence[Example]) -> Masks:
+    """Return scenes of one size as a batch."""
+    return Masks(*(torch.stack(parts) for parts in zip(*examples, strict=True)))
+
+
+def masks_of(scene: Scene) -> Example:
     """Return a scene's picture, kinds, and what shows and what there is of each product."""
     above = [layer for layer in scene.layers if layer.role in ("product", "text")]
     clear = np.ones(scene.photo.shape[:2], np.float32)

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import torch
 from assembly import assemble
-from masks import SIDE, Masks, draw_masks, draw_size
+from looks import draw_looks, draw_size
+from masks import SIDE, Masks
 from props import Pool, Props, draw_props
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
@@ -50,7 +51,7 @@ class Supplies(IterableDataset["Props | Masks"]):
         while worker.id % DRAWERS:
             yield draw_props(rng, THINGS, GROUNDS, WORDS)
         while True:
-            yield draw_masks(rng, self.batch, *draw_size(rng, SIDE))
+            yield from draw_looks(rng, self.batch, *draw_size(rng, SIDE))
 
 
 class Store:

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from looks import draw_looks, look_stream
 from loss import soft_iou
-from masks import SIDE, Masks, draw_masks, mask_stream
+from masks import SIDE, Masks
 from muon import Muon
 from safetensors.torch import load_file
 from session import Average, Session, learn
@@ -109,7 +110,7 @@ class Plan:
     """A training: where its files go, how long it is in all, and who draws for it.
 
     Rates are multiplied by `pace`. The late stages of a backbone that was taught learn from a share
-    `late_from` of it on.
+    `late_from` of it on, and up to a share `small_until` of it pictures are small.
     """
 
     folder: Path
@@ -117,13 +118,13 @@ class Plan:
     workers: int
     pace: float = 1.0
     late_from: float = LATE_FROM
+    small_until: float = FULL_SIZE_FROM
 
 
 def further(folder: Path, minutes: float, workers: int, device: torch.device) -> Plan:
     """Return how to train on: without a GPU gently, and its backbone stays as it is."""
-    if device.type == "cuda":
-        return Plan(folder, minutes, workers, GPU_PACE, late_from=0.0)
-    return Plan(folder, minutes, workers, FURTHER_PACE, late_from=NEVER)
+    pace, late_from = (GPU_PACE, 0.0) if device.type == "cuda" else (FURTHER_PACE, NEVER)
+    return Plan(folder, minutes, workers, pace, late_from, small_until=0.0)
 
 
 def begun(checkpoint: Path) -> Separator:
@@ -147,12 +148,13 @@ def train(separator: Separator, plan: Plan) -> None:
     device = separator.conv_in.weight.device
     muon, adam = optimizers(separator)
     average = Average(separator, GPU_DECAY) if device.type == "cuda" else Average(separator)
-    test = draw_masks(np.random.default_rng(SEED), SCENES, SIDE, SIDE)
+    test = draw_looks(np.random.default_rng(SEED), SCENES, SIDE, SIDE)
 
     def examine() -> dict[str, float]:
         steady = deepcopy(separator).eval()
         average.copy_to(steady)
-        return score_fields(steady, test.to(device))
+        far, near = (score_fields(steady, scenes.to(device)) for scenes in test)
+        return far | {f"near_{name}": score for name, score in near.items()}
 
     session = Session(
         plan.folder / "train-separator",
@@ -168,7 +170,7 @@ def train(separator: Separator, plan: Plan) -> None:
             group["lr"] = most * plan.pace * factor
         if session.elapsed >= plan.late_from * session.budget:
             thaw(separator.backbone)
-        young = session.elapsed < FULL_SIZE_FROM * session.budget
+        young = session.elapsed < plan.small_until * session.budget
         loss = error(separator, next(small if young else full).to(device))
         if not session.sound(loss):
             continue
@@ -196,7 +198,7 @@ def streams(
         next(scenes)  # before the clock starts
         return scenes, scenes
     small, full = (
-        recall(mask_stream(BATCH, seed, workers, side), MEMORY_BATCHES, USES)
+        recall(look_stream(BATCH, seed, workers, side), MEMORY_BATCHES, USES)
         for side in (SMALL_SIDE, SIDE)
     )
     return small, full

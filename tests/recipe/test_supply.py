@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import supply
 import torch
-from masks import SIDE, Masks, draw_masks, draw_size
+from looks import draw_size
+from masks import SIDE, Masks, draw_masks
 from props import draw_props
 from supply import Store, Supplies, supplied
 
