@@ -20,14 +20,17 @@ from layerctl.compositing import Bytes, Floats, Stack, bands, fit_alphas, solve,
 from layerctl.machine import cores
 from layerctl.matting import (
     cut_out,
+    cut_reach,
     edge_lines,
     find_outlines,
     follow_edges,
+    look_around,
     settle_edges,
     uncover,
 )
 from layerctl.paint import paint_ground, paint_layers
 from layerctl.pyramid import spread
+from layerctl.rims import clear_rims
 from layerctl.sketch import NEARBY, Guess, Sketch, alone
 
 TRACE = 0.1
@@ -35,6 +38,9 @@ TRACE = 0.1
 
 SHARPEN = 4
 """Power that makes of a soft division of a pixel between things a nearly hard one."""
+
+RIM = 2
+"""Width of what an edge may leave on the backdrop, in widths of the outline."""
 
 FAINT = 0.05
 """Alpha up to which a shadow is none."""
@@ -63,18 +69,24 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
         sketch = _cast_shadow(sketch, guess.roles.index("shadow"))
     native = _native_alphas(photo, sketch, cut, guess.ground)
     painted = paint_layers(sketch, guess.black, cut)
-    ground = paint_ground(sketch, guess.black, painted[0])
+    ground, doubt = paint_ground(sketch, guess.black, painted[0])
+    reach = cut_reach(photo.shape, detail)
     alphas, colours = np.empty_like(native), np.empty((*native.shape, 3), np.uint8)
 
     def finish(band: slice) -> None:
         smooth, *rest = (_as_bytes(_enlarge(layer, photo.shape, band)) for layer in painted)
         rough = Stack(native[:, band], np.stack([smooth, *rest]), guess.black)
         if edges:
-            outlines = find_outlines(native, band, detail) & ~np.array(guess.ground)[:, None, None]
+            outlines = find_outlines(native, band, reach) & ~np.array(guess.ground)[:, None, None]
             rough = replace(rough, alphas=settle_edges(photo[band], rough, outlines))
         # Only now: edges were told from smooth colours, which grain would have led astray.
         woven = np.stack([_as_bytes(_enlarge(ground, photo.shape, band)), *rest])
-        fitted = Stack(fit_alphas(photo[band], rough.alphas, guess.black), woven, guess.black)
+        rough = replace(rough, colours=woven)
+        if edges:
+            around = look_around(native, band, RIM * reach)
+            unsure = _enlarge(doubt, photo.shape, band)
+            rough = clear_rims(photo[band], rough, around, guess.ground, unsure)
+        fitted = replace(rough, alphas=fit_alphas(photo[band], rough.alphas, guess.black))
         alphas[:, band], colours[:, band] = fitted.alphas, solve(photo[band], fitted)
 
     _each_band(photo.shape, finish)

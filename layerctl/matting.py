@@ -178,20 +178,29 @@ def settle_edges(photo: Bytes, stack: Stack, outlines: NDArray[np.bool_]) -> Byt
     return settled
 
 
-def find_outlines(alphas: Bytes, band: slice, detail: int) -> NDArray[np.bool_]:
-    """Return where in a band the outlines of layers (K, H, W) may be.
+def find_outlines(alphas: Bytes, band: slice, reach: int) -> NDArray[np.bool_]:
+    """Return where in a band the outlines of layers (K, H, W) may be, so many pixels from them."""
+    around = look_around(alphas, band, reach)
+    near: NDArray[np.bool_] = (around > 0) & (around < 255)
+    return near
 
-    As far from them as a pixel of the cut is wide, which was made at `CUT_SIDE` pixels, or at
-    `detail` if those were fewer.
-    """
-    reach = 1 + round(max(alphas.shape[1:]) / min(CUT_SIDE, detail))
+
+def look_around(alphas: Bytes, band: slice, reach: int) -> Bytes:
+    """Return the mean of layers' alphas (K, H, W) around each pixel of a band: (K, h, W)."""
     top = max(0, band.start - reach)
     inner = slice(band.start - top, band.stop - top)
     around = [
         cv2.blur(alpha[top : band.stop + reach], (2 * reach + 1,) * 2)[inner] for alpha in alphas
     ]
-    near: NDArray[np.bool_] = np.array([(mean > 0) & (mean < 255) for mean in around])
-    return near
+    return np.stack(around)
+
+
+def cut_reach(shape: tuple[int, ...], detail: int) -> int:
+    """Return how many pixels of the photo a pixel of the cut is wide, and one more.
+
+    The cut was made at `CUT_SIDE` pixels, or at `detail` if those were fewer.
+    """
+    return 1 + round(max(shape[:2]) / min(CUT_SIDE, detail))
 
 
 def _settle(pixels: Floats, colours: Floats, alphas: Floats, outlines: NDArray[np.bool_]) -> None:

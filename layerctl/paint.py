@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from layerctl.compositing import Floats, weights
 from layerctl.pyramid import spread
+from layerctl.rims import doubt_ground
 from layerctl.sketch import NEARBY, SEEN, WIDE, Sketch, alone
 from layerctl.texture import missing_grain, weave
 
@@ -53,8 +54,10 @@ def paint_layers(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...])
     return np.clip(colours, 0, 1)
 
 
-def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> Floats:
-    """Return the background's colours (h, w, 3) in [0, 1] with its texture where it is not seen.
+def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> tuple[Floats, Floats]:
+    """Return the background's colours with its texture where it is not seen, and their doubt.
+
+    Colours are (h, w, 3) in [0, 1]; how far off they may be is (h, w).
 
     Args:
         sketch: The guess, cut.
@@ -63,7 +66,8 @@ def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> Flo
     """
     observed, shares = _lit(sketch, np.array(black))
     seen = _bare_ground(sketch, observed, shares[0]) & (sketch.small[..., 3] > SEEN)
-    return weave(np.where(seen[..., None], observed, smooth), seen)
+    woven = weave(np.where(seen[..., None], observed, smooth), seen)
+    return woven, doubt_ground(observed, seen)
 
 
 def _bare_ground(sketch: Sketch, observed: Floats, share: Floats) -> NDArray[np.bool_]:

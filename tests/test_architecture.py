@@ -24,7 +24,7 @@ preset.listing preset
 checkpoints.folder checkpoints.download
 checkpoints.catalogue checkpoints
 pyramid things
-backdrop coverage instances network texture
+backdrop coverage instances network rims texture
 texts.encoding texts fit
 matting sketch
 paint

@@ -1,0 +1,160 @@
+"""What an edge leaves on the backdrop, which belongs to what stands before it.
+
+A sharpened photo has lines beside its edges, a blurred one tails, and in a pixel that both share
+the sum may ask of the thing a colour that does not exist. The backdrop would show all of that as a
+drawing of the thing. Where it is even enough to tell what goes on behind the edge, it stays as it
+is there, and the thing takes the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from layerctl.compositing import Bytes, Floats, Stack, pick
+from layerctl.pyramid import spread
+
+LEVEL, UNEVEN = 0.02, 3.0
+"""A backdrop may be off by the first, in [0, 1], plus so many times its own unevenness nearby."""
+
+NEARBY = 0.02
+"""Reach, as a share of the longest side, of that unevenness."""
+
+ENOUGH = 0.02
+"""Share of a neighbourhood that must show the backdrop for it to be told."""
+
+ALONE = 0.02
+"""Alpha of all other things up to which a pixel is between one thing and the backdrop."""
+
+FAINT, HARD = 0.2, 0.4
+"""Alpha that a rim may gain freely, and from which it would be seen before another backdrop.
+
+A bright line on a light backdrop disturbs nobody; the same line in white around a product does.
+"""
+
+PLAINLY = 0.15
+"""Distance from the backdrop's colour, in [0, 1], from which on a pixel is more than a rim."""
+
+LEAST = 1 / 255
+"""The least alpha and the least room above or below a colour."""
+
+
+def doubt_ground(observed: Floats, seen: NDArray[np.bool_]) -> Floats:
+    """Return how far off (h, w), in [0, 1], a backdrop's colour may be from what it is told to be.
+
+    Args:
+        observed: (h, w, 3) in [0, 1], the photo without any shadow.
+        seen: (h, w), where it shows the backdrop alone.
+    """
+    side = 2 * round(NEARBY * max(seen.shape)) + 1
+    weight = seen.astype(np.float32)[..., None]
+    share = cv2.blur(weight, (side, side))
+    total = np.maximum(share, 1e-4)[..., None]
+    mean = cv2.blur(observed * weight, (side, side)) / total
+    squares = cv2.blur(np.square(observed - mean) * weight, (side, side)) / total
+    deviation = np.sqrt(np.maximum(squares.sum(axis=-1, keepdims=True), 0))
+    doubt: Floats = LEVEL + UNEVEN * spread(deviation, share > ENOUGH)[..., 0]
+    return doubt
+
+
+def clear_rims(
+    photo: Bytes, stack: Stack, near: Bytes, ground: tuple[bool, ...], doubt: Floats
+) -> Stack:
+    """Return the stack with what edges leave on the backdrop given to the nearest thing.
+
+    Args:
+        photo: (H, W, 4) straight RGBA.
+        stack: Alphas and a first guess at the colours, the background's complete.
+        near: (K, H, W), how much of each layer is around each pixel.
+        ground: For each layer whether it is the background or a shadow on it.
+        doubt: (H, W) in [0, 1], how far off the background's colour may be.
+    """
+    things = np.flatnonzero(~np.array(ground))
+    if not len(things):
+        return stack
+    where = near[things].any(axis=0) & (stack.alphas[things].max(axis=0) < 255)
+    alphas, colours = (
+        pick(levels, where) / np.float32(255) for levels in (stack.alphas, stack.colours)
+    )
+    owner = things[pick(near[things], where).argmax(axis=0)]
+    mine = owner, np.arange(len(owner))
+    rim = _Rim(
+        pick(photo[None], where)[0, :, :3] / np.float32(255),
+        alphas[mine],
+        colours[mine],
+        _behind(alphas, colours, stack.black),
+        pick(doubt[None], where)[0],
+    )
+    alone = alphas[things].sum(axis=0) - rim.alpha < ALONE
+    cleared = stack.alphas.copy(), stack.colours.copy()
+    at = owner[alone], np.flatnonzero(where)[alone]
+    for levels, values in zip(cleared, rim.cleared(), strict=True):
+        flat = levels.reshape(len(levels), where.size, *levels.shape[3:])
+        flat[at] = np.rint(values[alone] * 255)
+    return Stack(*cleared, stack.black)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rim:
+    """Pixels beside or on an edge, their thing, and what is behind: (M,) or (M, 3), in [0, 1]."""
+
+    pixels: Floats
+    alpha: Floats
+    colour: Floats
+    behind: Floats
+    doubt: Floats
+
+    def cleared(self) -> tuple[Floats, Floats]:
+        """Return the alpha and the colour of the thing with which what is behind can stay."""
+        ghost = self._beyond(self._moved())
+        alpha = self.alpha + (ghost > 0) * self._gain()
+        rest = self.pixels - _mix(alpha, self.colour, self.behind)
+        own = self.colour + (ghost / np.maximum(alpha, LEAST))[:, None] * rest
+        return alpha, np.clip(own, 0, 1)
+
+    def _moved(self) -> Floats:
+        """Return how far the solver would move what is behind to meet the photo."""
+        rest = self.pixels - _mix(self.alpha, self.colour, self.behind)
+        clear = 1 - self.alpha
+        shared = np.linalg.norm(rest, axis=-1) * clear / (np.square(self.alpha) + np.square(clear))
+        most = np.clip(self.colour + rest / np.maximum(self.alpha, LEAST)[:, None], 0, 1)
+        left = self.pixels - _mix(self.alpha, most, self.behind)
+        unmet = np.linalg.norm(left, axis=-1) / np.maximum(clear, LEAST)
+        moved: Floats = np.where(clear > 0, np.maximum(shared, unmet), 0)
+        return moved
+
+    def _gain(self) -> Floats:
+        """Return the alpha that is missing to show the photo before what is behind.
+
+        None of it where it would make a hard line of a faint one.
+        """
+        apart = self.pixels - self.behind
+        distance = np.linalg.norm(apart, axis=-1)
+        apart = apart * self._beyond(distance)[:, None]
+        room = np.where(apart > 0, 1 - self.behind, self.behind)
+        needed = np.minimum((np.abs(apart) / np.maximum(room, LEAST)).max(axis=-1), 1)
+        missing = np.maximum(np.ceil(needed * 255) / 255 - self.alpha, 0)
+        faint = np.clip((HARD - missing) / (HARD - FAINT), 0, 1)
+        gain: Floats = missing * np.maximum(faint, np.clip(distance / PLAINLY - 1, 0, 1))
+        return gain
+
+    def _beyond(self, distance: Floats) -> Floats:
+        """Return from 0 to 1 how far a distance is beyond doubt: all of it at twice the doubt."""
+        beyond: Floats = np.clip(distance / self.doubt - 1, 0, 1)
+        return beyond
+
+
+def _mix(alpha: Floats, colour: Floats, behind: Floats) -> Floats:
+    """Return a colour over another, (M, 3) each, by alpha (M,)."""
+    mixed: Floats = behind + alpha[:, None] * (colour - behind)
+    return mixed
+
+
+def _behind(alphas: Floats, colours: Floats, black: tuple[bool, ...]) -> Floats:
+    """Return the background (M, 3) with its shadows, of layers (K, M) and (K, M, 3)."""
+    light = np.prod(1 - alphas[np.array(black)], axis=0)
+    behind: Floats = colours[0] * light[:, None]
+    return behind

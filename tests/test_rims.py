@@ -1,0 +1,134 @@
+"""What edges leave on the backdrop goes to what stands before it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from layerctl.compositing import Stack, solve
+from layerctl.matting import look_around
+from layerctl.rims import clear_rims, doubt_ground
+
+SIDE = 64
+EDGE = slice(None), 32
+"""The column beside a thing that fills what is right of it."""
+
+PAPER, THING = (150, 140, 130), (40, 90, 200)
+GROUND = (True, False)
+
+
+def before_paper(beside, alpha=0):
+    """Return a photo of a thing before paper, with one column of a colour beside it, and a stack.
+
+    The thing has so much of that column.
+    """
+    photo = np.full((SIDE, SIDE, 4), 255, np.uint8)
+    photo[:, :32, :3], photo[:, 33:, :3] = PAPER, THING
+    photo[(*EDGE, slice(3))] = beside
+    alphas = np.zeros((2, SIDE, SIDE), np.uint8)
+    alphas[0], alphas[1, :, 33:], alphas[1, :, 32] = 255, 255, alpha
+    colours = np.empty((2, SIDE, SIDE, 3), np.uint8)
+    colours[0], colours[1] = PAPER, THING
+    return photo, Stack(alphas, colours, (False, False))
+
+
+def cleared(photo, stack, ground=GROUND, doubt=0.03):
+    near = look_around(stack.alphas, slice(0, SIDE), 3)
+    return clear_rims(photo, stack, near, ground, np.full((SIDE, SIDE), doubt, np.float32))
+
+
+def left(photo, stack, column=EDGE):
+    """Return how many levels the background is off the paper once the sum is exact."""
+    ground = solve(photo, stack)[0]
+    return np.abs(ground[column].astype(int) - PAPER).max()
+
+
+def shown(photo, stack):
+    colours, alphas = solve(photo, stack).astype(float), stack.alphas[1][..., None] / 255
+    return alphas * colours[1] + (1 - alphas) * colours[0]
+
+
+@pytest.mark.parametrize("beside", [(128, 118, 110), (168, 154, 138), (20, 10, 30)])
+def test_a_line_beside_an_edge_becomes_the_thing_s(beside):
+    photo, stack = before_paper(beside)
+    assert left(photo, stack) > 15
+    clear = cleared(photo, stack)
+    assert left(photo, clear) <= 2
+    assert clear.alphas[1][EDGE].any()
+    assert np.abs(shown(photo, clear) - photo[..., :3]).max() <= 1
+
+
+def test_what_the_thing_cannot_show_at_its_alpha_does_not_colour_the_backdrop():
+    photo, stack = before_paper((0, 0, 0), alpha=200)
+    assert left(photo, stack) > 100
+    clear = cleared(photo, stack)
+    assert left(photo, clear) <= 2
+    assert clear.alphas[1][EDGE].min() > 250
+
+
+def test_a_mixed_pixel_of_an_odd_colour_leaves_the_backdrop_as_it_is():
+    photo, stack = before_paper((130, 80, 120), alpha=128)
+    assert left(photo, stack) > 10
+    clear = cleared(photo, stack)
+    assert left(photo, clear) <= 2
+    assert np.array_equal(clear.alphas, stack.alphas)
+
+
+def test_what_the_backdrop_does_not_exclude_stays_on_it():
+    photo, stack = before_paper((158, 146, 126))
+    clear = cleared(photo, stack, doubt=0.1)
+    assert np.array_equal(clear.alphas, stack.alphas)
+    assert np.array_equal(clear.colours, stack.colours)
+
+
+def test_a_faint_bright_line_before_white_is_not_made_a_hard_one():
+    photo, stack = before_paper((255, 255, 255))
+    white = np.full_like(stack.colours[0], 240)
+    photo[:, :32, :3] = 240
+    clear = cleared(photo, replace(stack, colours=np.stack([white, stack.colours[1]])), doubt=0.02)
+    assert clear.alphas[1][EDGE].max() < 20
+
+
+def test_far_from_all_things_nothing_changes():
+    photo, stack = before_paper(PAPER)
+    photo[:, 10, :3] = 0
+    clear = cleared(photo, stack)
+    assert not clear.alphas[1][:, :30].any()
+    assert left(photo, clear, (slice(None), 10)) > 100
+
+
+def test_a_line_in_a_shadow_is_told_from_the_backdrop_in_that_shadow():
+    photo, stack = before_paper((75, 70, 65))
+    photo[:, :32, :3] = np.array(PAPER) // 2
+    alphas = np.stack([stack.alphas[0], np.full((SIDE, SIDE), 128, np.uint8), stack.alphas[1]])
+    black = np.zeros_like(stack.colours[0])
+    colours = np.stack([stack.colours[0], black, stack.colours[1]])
+    shadowed = Stack(alphas, colours, (False, True, False))
+    clear = cleared(photo, shadowed, (True, True, False))
+    assert np.array_equal(clear.alphas, alphas)
+
+
+def test_between_two_things_nothing_is_the_backdrop_s():
+    photo, stack = before_paper((255, 0, 0), alpha=100)
+    alphas = np.stack([*stack.alphas, stack.alphas[1]])
+    colours = np.stack([*stack.colours, stack.colours[1]])
+    both = Stack(alphas, colours, (False,) * 3)
+    clear = cleared(photo, both, (True, False, False))
+    assert np.array_equal(clear.alphas, alphas)
+
+
+def test_without_things_there_are_no_rims():
+    photo, stack = before_paper(PAPER)
+    alone = Stack(stack.alphas[:1], stack.colours[:1], (False,))
+    assert cleared(photo, alone, (True,)) is alone
+
+
+def test_an_even_backdrop_is_surer_than_a_rough_one_and_that_is_told_nearby():
+    rng = np.random.default_rng(0)
+    observed = np.full((SIDE, 2 * SIDE, 3), 0.5, np.float32)
+    observed[:, SIDE:] += rng.normal(0, 0.05, (SIDE, SIDE, 3))
+    seen = np.ones((SIDE, 2 * SIDE), bool)
+    seen[20:40, 10:30] = False
+    doubt = doubt_ground(observed, seen)
+    assert doubt[:, : SIDE - 8] == pytest.approx(0.02, abs=1e-3)
+    assert doubt[:, SIDE + 8 :].min() > 0.12
