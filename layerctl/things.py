@@ -22,6 +22,9 @@ DOUBT, LIKELY = 0.2, 0.3
 above the second more and more of it counts though nothing was drawn.
 """
 
+SURE, SOMEWHERE = 0.9, 0.1
+"""A chance, and the share of a thing that has more: what stands apart and is less sure is none."""
+
 BARE, WORDS = 0.2, 0.1
 """Shares of a shadow that fall on the background at least, and on letters at most."""
 
@@ -75,10 +78,11 @@ class Things:
         """Return how much of each pixel things cover, of which a model drew these layers: (h, w).
 
         As much as the layers do, but where the chances speak for more of it or clearly against it.
+        They speak for nothing that stands apart and is not sure anywhere, save for letters.
         """
         there = 1 - self.kinds[BACKGROUND]
         drawn = 1 - np.prod([1 - layer[..., 3] for layer in layers], axis=0)
-        likely = (there - LIKELY) / (1 - LIKELY)
+        likely = (there - LIKELY) / (1 - LIKELY) * np.maximum(_sure(there), self.written)
         cover: Floats = np.maximum(drawn, likely) * self.possible
         return cover.astype(np.float32)
 
@@ -152,6 +156,14 @@ class Things:
         shares[other] += shares[one]
         whole[other] = np.maximum(whole[other], whole[one])
         return replace(self, shares=np.delete(shares, one, 0), whole=np.delete(whole, one, 0))
+
+
+def _sure(there: Floats) -> Floats:
+    """Return 1 where a region of what is likely (h, w) is sure somewhere, and 0 elsewhere."""
+    _, labels = cv2.connectedComponents((there > LIKELY).astype(np.uint8))
+    sure, size = (np.bincount(labels.ravel(), x) for x in ((there > SURE).ravel(), None))
+    held: Floats = (sure >= SOMEWHERE * size).astype(np.float32)[labels]
+    return held
 
 
 def _regions(mask: Floats, before: Floats) -> list[Floats]:

@@ -262,3 +262,34 @@ def test_order_and_roles_stay():
 def test_a_thing_that_is_faint_in_two_layers_is_whole_when_joined():
     whole = joined(layer(CUP, alpha=0.5), layer(CUP, alpha=0.5))
     np.testing.assert_array_equal(whole, layer(CUP) * (layer(CUP)[..., 3:] > 0))
+
+
+def doubted(these, chance, *boxes, kind=1):
+    """The same things, but in boxes something is seen only with so much of a chance."""
+    kinds, where = these.kinds.copy(), mask(*boxes) > 0
+    kinds[:, where] = 0
+    kinds[kind, where], kinds[0, where] = chance, 1 - chance
+    return replace(these, kinds=kinds)
+
+
+def test_what_stands_apart_and_is_nowhere_sure_is_no_thing():
+    cover = doubted(things([CUP], [PLATE]), 0.8, PLATE).cover([])
+    np.testing.assert_array_equal(cover, mask(CUP))
+
+
+def test_what_is_doubtful_of_something_sure_is_part_of_it():
+    left, top, right, bottom = CUP
+    half = left, top, (left + right) // 2, bottom
+    cover = doubted(things([CUP]), 0.8, half).cover([])
+    assert cover[mask(half) > 0].min() > 0.5
+
+
+def test_letters_may_be_less_sure_than_things():
+    cover = doubted(things([CUP], [PLATE]), 0.8, PLATE, kind=2).cover([])
+    assert cover[mask(PLATE) > 0].min() > 0.5
+
+
+def test_what_a_model_drew_stays_though_nothing_is_sure_of_it():
+    drawn = layer(PLATE)
+    cover = doubted(things([CUP], [PLATE]), 0.8, PLATE).cover([drawn])
+    np.testing.assert_allclose(cover[mask(PLATE) > 0], 1)
