@@ -33,7 +33,7 @@ MARGINS = 0.1, 0.2
 A thing is parted if both agree: where the network is in doubt, a little farther it says otherwise.
 """
 
-CHEAP, DEAR = 0.05, 0.3
+CHEAP, DEAR = 0.1, 0.16
 """Shares of pixels, as `SPLIT`, that have to be better explained from near by several things: for
 two to stay two, and for one to become several. Between them the first look is right.
 """
