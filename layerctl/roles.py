@@ -70,7 +70,7 @@ def read_guess(
     for layer in whole[len(roles) :]:
         roles.append(_role(layer, roles))
     solid = tuple(not _thin(layer[..., 3]) for layer in whole)
-    return Guess(whole, tuple(roles), solid, 1 - things.kinds[BACKGROUND] if things else None)
+    return Guess(whole, tuple(roles), solid)
 
 
 def _as_drawn(layers: Floats, least: float) -> tuple[list[Floats], list[Role]]:

@@ -28,14 +28,12 @@ class Guess:
 
     `layers` is (N, h, w, 4) straight RGBA in [0, 1]; the bottom one is the background and counts
     as opaque. `solid` says of each layer whether it has an outline to cut along: strokes of text
-    and other thin things have not. `chance` (h, w) in [0, 1] is how surely a pixel shows any thing,
-    if the model knows that apart from what it draws.
+    and other thin things have not.
     """
 
     layers: Floats
     roles: tuple[Role, ...]
     solid: tuple[bool, ...]
-    chance: Floats | None = None
 
     @property
     def black(self) -> tuple[bool, ...]:

@@ -1,7 +1,5 @@
 """Small, blurred layers become layers of the photo's size that show the photo."""
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ from layerctl import compositing
 from layerctl.compositing import weights
 from layerctl.document import Document, Layer
 from layerctl.lift import lift
-from layerctl.matting import cut_out
 from layerctl.sketch import Guess
 
 
@@ -145,29 +142,6 @@ def test_on_a_plain_backdrop_what_the_model_missed_is_found():
     assert (
         np.abs(stack.colours[0][61:63, 30:140] / 255 - layers[0][61:63, 30:140, :3]).mean() < 0.02
     )
-
-
-@pytest.mark.parametrize("plain", [True, False])
-def test_before_a_plain_backdrop_chances_open_the_holes_that_a_drawing_fills(plain, monkeypatch):
-    photo, layers = scene()
-    if not plain:
-        rng = np.random.default_rng(1)
-        wall = cv2.resize(rng.random((30, 42, 3), dtype=np.float32), (420, 300))
-        photo[..., :3] = np.where(layers[1][..., 3:] > 0.5, photo[..., :3], wall * 255)
-    guess = guess_of(layers)
-    hole = np.zeros(guess.layers.shape[1:3], bool)
-    hole[24:32, 28:36] = True
-    begun = []
-
-    def cut(picture, figure, backdrop):
-        begun.append(figure)
-        return cut_out(picture, figure, backdrop)
-
-    monkeypatch.setattr("layerctl.lift.cut_out", cut)
-    chance = np.where(hole, 0.3, guess.layers[1, ..., 3]).astype(np.float32)
-    stack = lift(photo, replace(guess, chance=chance), 420)
-    assert np.abs(flatten(stack, photo).astype(int) - photo).max() <= 1
-    assert begun[0][125:140, 195:225].mean() == pytest.approx(0.3 if plain else 1, abs=0.05)
 
 
 def test_a_table_below_a_plain_wall_is_no_part_of_the_product():
