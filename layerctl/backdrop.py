@@ -54,6 +54,12 @@ STEP = 2
 BARE, HOLE, SHADED = -4.0, -3.0, -1.0
 """What bare backdrop, a hole and a soft shadow add to the log odds of a pixel's being a thing's."""
 
+LEAST, DRAWN = 0.0003, 0.5
+"""Share of the canvas and, of that, share drawn over from which bare backdrop may be a hole."""
+
+HOLLOW, FIRM = 0.7, 0.9
+"""Chance that a thing shows up to which it is one, and the chance at which it ends."""
+
 STANDS, MISSED, SHARP, BLURRED = 3.0, 7.0, 2.5, 0.5
 """What another colour, a sharp edge and a blurred one add to them.
 
@@ -175,10 +181,10 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats) -> Floats:
     """
     bare = backdrop.shows(picture)
     missing, off = shade(picture, backdrop.colours)
-    stands = ~bare & ((off > TINT + 0.1 * missing) | (missing > DENSE))
-    core = cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    inside = share_of(figure, cv2.connectedComponents(core, connectivity=4)[1])
-    inside[core == 0] = 0.5
+    stands = ~bare & _stands(missing, off)
+    patches = _patches(bare)
+    inside = share_of(figure, patches)
+    inside[patches == 0] = 0.5
     open_ground = bare & (inside < 0.3)
     shaded = ~bare & ~stands & _falls_gently(missing, open_ground, stands)
     odds = np.full(figure.shape, SHARP, np.float32)
@@ -188,6 +194,42 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats) -> Floats:
     odds[stands] = STANDS
     odds[_thin(stands) & _missed(picture, stands, figure)] = MISSED
     return odds
+
+
+def open_holes(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Floats) -> Floats:
+    """Return the figure (h, w) without the holes in it that were drawn over, of a handle, say.
+
+    Args:
+        picture: (h, w, 3) RGB in [0, 1].
+        backdrop: As fitted, of the same size.
+        figure: (h, w) in [0, 1], roughly where the things are.
+        chance: (h, w) in [0, 1], how surely a pixel shows any.
+    """
+    patches = _patches(backdrop.shows(picture))
+    drawn, likely = share_of(figure, patches), share_of(chance, patches)
+    large = np.bincount(patches.ravel())[patches] > LEAST * patches.size
+    holes = (patches > 0) & large & (drawn > DRAWN) & (likely < HOLLOW)
+    missing, off = shade(picture, backdrop.colours)
+    outside = (patches > 0) & (drawn <= DRAWN)
+    around = _falls_gently(missing, holes, _stands(missing, off) | outside) & (chance < FIRM)
+    opened: Floats = np.where(holes | around, 0, figure)
+    return opened
+
+
+def _stands(missing: Floats, off: Floats) -> NDArray[np.bool_]:
+    """Return where a colour is no backdrop in a shadow: of another hue, or far too dark."""
+    other: NDArray[np.bool_] = (off > TINT + 0.1 * missing) | (missing > DENSE)
+    return other
+
+
+def _patches(bare: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return the number (h, w) of the patch of bare backdrop that a pixel is in, and 0 elsewhere.
+
+    Specks and necks are no part of any.
+    """
+    core = cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    patches: NDArray[np.int32] = cv2.connectedComponents(core, connectivity=4)[1]
+    return patches
 
 
 def _thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -232,13 +274,19 @@ def _falls_gently(
     """Return where one comes from the start without a sudden step in the light that is missing."""
     levels = np.rint(cv2.GaussianBlur(missing, (0, 0), 1) * 255).astype(np.uint8)
     reached = np.pad(barrier.astype(np.uint8), 1)
-    count, _, boxes, _ = cv2.connectedComponentsWithStats(start.astype(np.uint8), connectivity=4)
+    begun = start.astype(np.uint8)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(begun, connectivity=4)
+    depths = cv2.distanceTransform(begun, cv2.DIST_L1, 3)
     flags = cv2.FLOODFILL_MASK_ONLY | (2 << 8) | 4
-    for left, top, width, _, area in boxes[1:count]:
-        row = start[top, left : left + width]
-        column = left + int(row.argmax())
-        if area > 20 and not reached[top + 1, column + 1]:
-            cv2.floodFill(levels, reached, (column, int(top)), 0, STEP, STEP, flags)
+    for label in range(1, count):
+        left, top, width, height, area = (int(number) for number in boxes[label])
+        if area > 20:
+            # On the rim of a hole the light still falls.
+            box = np.s_[top : top + height, left : left + width]
+            deepest = int(np.where(labels[box] == label, depths[box], 0).argmax())
+            row, column = top + deepest // width, left + deepest % width
+            if not reached[row + 1, column + 1]:
+                cv2.floodFill(levels, reached, (column, row), 0, STEP, STEP, flags)
     gentle: NDArray[np.bool_] = reached[1:-1, 1:-1] == 2
     return gentle
 

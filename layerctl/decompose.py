@@ -259,10 +259,11 @@ def raise_layers(
 def without_shadow(guess: Guess) -> Guess:
     """Return the guess without its shadows, which the background then shows."""
     kept = [k for k, role in enumerate(guess.roles) if role != "shadow"]
-    return Guess(
-        guess.layers[kept],
-        tuple(guess.roles[k] for k in kept),
-        tuple(guess.solid[k] for k in kept),
+    return replace(
+        guess,
+        layers=guess.layers[kept],
+        roles=tuple(guess.roles[k] for k in kept),
+        solid=tuple(guess.solid[k] for k in kept),
     )
 
 

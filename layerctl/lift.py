@@ -64,7 +64,7 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
     sketch = _draw(photo, guess, detail)
     cut = _cut_layers(guess, sketch.backdrop) if edges else (False,) * len(guess.roles)
     if any(cut):
-        sketch = replace(sketch, shares=_cut_figures(sketch, cut))
+        sketch = replace(sketch, shares=_cut_figures(sketch, cut, guess.chance))
     if "shadow" in guess.roles:
         sketch = _cast_shadow(sketch, guess.roles.index("shadow"))
     native = _native_alphas(photo, sketch, cut, guess.ground)
@@ -119,10 +119,11 @@ def _cut_layers(guess: Guess, backdrop: Backdrop) -> tuple[bool, ...]:
     return tuple(not ground for ground in guess.ground) if backdrop.plain else guess.cut
 
 
-def _cut_figures(sketch: Sketch, cut: tuple[bool, ...]) -> Floats:
+def _cut_figures(sketch: Sketch, cut: tuple[bool, ...], chance: Floats) -> Floats:
     """Return the shares with the outline of the layers to cut together moved onto the photo's."""
     inside, shares = np.array(cut), sketch.shares
-    figure = cut_out(sketch.small[..., :3], shares[inside].sum(axis=0), sketch.backdrop)
+    rough = shares[inside].sum(axis=0)
+    figure = cut_out(sketch.small[..., :3], rough, _resize(chance, rough.shape), sketch.backdrop)
     adjusted = np.empty_like(shares)
     for side, total, power in ((inside, figure, SHARPEN), (~inside, 1 - figure, 1)):
         adjusted[side] = _claim(shares[side], total > 0.5, power) * total

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layerctl.backdrop import Backdrop, figure_odds, share_of
+from layerctl.backdrop import Backdrop, figure_odds, open_holes, share_of
 from layerctl.compositing import Bytes, Floats, Stack, pick
 
 CUT_SIDE = 720
@@ -59,24 +59,28 @@ CONTRAST = 0.02
 """Squared distance of two colours, in [0, 1], at which an alpha told from them is half trusted."""
 
 
-def cut_out(picture: Floats, figure: Floats, backdrop: Backdrop) -> Floats:
+def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop) -> Floats:
     """Return the figure's alpha (h, w), 0 or 1 but for its outline, cut along the picture's edges.
 
     Args:
         picture: (h, w, 3) RGB in [0, 1].
         figure: (h, w) rough alpha in [0, 1].
+        chance: (h, w) in [0, 1], how surely a pixel shows any: holes may have been drawn over.
         backdrop: What stands behind it, as far as that is plain.
     """
     height, width = figure.shape
     scale = min(1.0, CUT_SIDE / max(height, width))
     size = max(2, round(width * scale)), max(2, round(height * scale))
-    small, rough, behind = (
+    small, rough, behind, likely = (
         cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        for image in (picture, figure, backdrop.colours)
+        for image in (picture, figure, backdrop.colours, chance)
     )
+    shown = replace(backdrop, colours=behind)
+    if backdrop.plain:
+        rough = open_holes(small, shown, rough, likely)
     odds = _rough_odds(rough, PLAIN if backdrop.plain else VAGUE)
     if backdrop.plain:
-        odds += figure_odds(small, replace(backdrop, colours=behind), rough)
+        odds += figure_odds(small, shown, rough)
     mask = _seeds(odds)
     if not {cv2.GC_BGD, cv2.GC_FGD} <= {int(label) for label in np.unique(mask)}:
         return figure

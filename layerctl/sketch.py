@@ -28,12 +28,14 @@ class Guess:
 
     `layers` is (N, h, w, 4) straight RGBA in [0, 1]; the bottom one is the background and counts
     as opaque. `solid` says of each layer whether it has an outline to cut along: strokes of text
-    and other thin things have not.
+    and other thin things have not. `chance` (h, w) in [0, 1] is how surely a pixel shows any thing,
+    as far as the model knows that apart from what it draws: 1 otherwise.
     """
 
     layers: Floats
     roles: tuple[Role, ...]
     solid: tuple[bool, ...]
+    chance: Floats
 
     @property
     def black(self) -> tuple[bool, ...]:

@@ -1,5 +1,7 @@
 """Small, blurred layers become layers of the photo's size that show the photo."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -48,7 +50,13 @@ def blurred(layers, side=64):
 
 def guess_of(layers, *, shadow=False):
     roles = ("background", "shadow", "product") if shadow else ("background", "product")
-    return Guess(blurred(layers), roles, tuple(role == "product" for role in roles))
+    return guess_as(layers, roles)
+
+
+def guess_as(layers, roles):
+    small = blurred(layers)
+    chance = np.ones(small.shape[1:3], np.float32)
+    return Guess(small, roles, tuple(role == "product" for role in roles), chance)
 
 
 def flatten(stack, like):
@@ -142,6 +150,24 @@ def test_on_a_plain_backdrop_what_the_model_missed_is_found():
     assert (
         np.abs(stack.colours[0][61:63, 30:140] / 255 - layers[0][61:63, 30:140, :3]).mean() < 0.02
     )
+
+
+@pytest.mark.parametrize(("likely", "opened"), [(0.55, True), (0.95, False)])
+def test_a_hole_that_was_drawn_over_shows_the_plain_backdrop_unless_a_thing_is_likely(
+    likely, opened
+):
+    photo, layers = scene()
+    rows, columns = np.mgrid[: photo.shape[0], : photo.shape[1]]
+    hole = np.hypot(rows - 135, columns - 210) < 35
+    light = 1 - 0.06 * np.clip((rows - 135) / 35, 0, 1)[..., None]
+    photo[hole, :3] = (layers[0][..., :3] * light * 255)[hole]
+    guess = guess_of(layers)
+    small = cv2.resize(hole.astype(np.float32), guess.chance.shape, interpolation=cv2.INTER_AREA)
+    guess = replace(guess, chance=1 - (1 - likely) * small)
+    alpha = lift(photo, guess, 420).alphas[1]
+    inner = cv2.erode(hole.astype(np.uint8), np.ones((7, 7))) > 0
+    assert alpha[inner].mean() == pytest.approx(0 if opened else 255, abs=3)
+    assert alpha[(layers[1][..., 3] > 0.99) & ~hole].mean() > 250
 
 
 def test_a_table_below_a_plain_wall_is_no_part_of_the_product():
@@ -284,7 +310,7 @@ def test_nothing_shines_through_where_two_things_meet():
     for layer in layers:
         canvas += layer[..., 3:] * (layer[..., :3] - canvas)
     photo = np.rint(np.dstack([canvas, np.ones(disc.shape[:2])]) * 255).astype(np.uint8)
-    guess = Guess(blurred(layers), ("background", "product", "product"), (False, True, True))
+    guess = guess_as(layers, ("background", "product", "product"))
     seen = weights(lift(photo, guess, 420).alphas / np.float32(255))
     inner = cv2.erode((disc[..., 3] > 0.99).astype(np.uint8), np.ones((9, 9))) > 0
     assert seen[0][inner].max() < 0.1

@@ -31,6 +31,7 @@ def test_of_white_before_white_all_is_kept_if_the_model_is_sure_and_else_what_st
     picture[90:150, 80:180] = 0.97
     noisy = picture + rng.normal(0, 0.003, picture.shape).astype(np.float32)
     backdrop = Backdrop(paper, noise=0.005, plain=True)
-    alpha = cut_out(noisy, cv2.GaussianBlur(figure, (0, 0), 3), backdrop)
+    rough = cv2.GaussianBlur(figure, (0, 0), 3)
+    alpha = cut_out(noisy, rough, rough, backdrop)
     assert alpha[95:145, 85:175].mean() > 0.95
     assert bool(alpha[62:178, 62:198].mean() > 0.95) is kept
