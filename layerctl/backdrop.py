@@ -67,6 +67,9 @@ Another colour may be a table's: only of what may well have been missed it outwe
 says no.
 """
 
+NEVER = 0.03
+"""Chance that a thing shows up to which none can have been missed."""
+
 WIDE = 0.05
 """Width, as a share of the longest side, up to which something is thin."""
 
@@ -171,13 +174,14 @@ def shade(picture: Floats, backdrop: Floats) -> tuple[Floats, Floats]:
     return 1 - light, np.linalg.norm(picture - light[..., None] * backdrop, axis=-1)
 
 
-def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats) -> Floats:
+def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Floats) -> Floats:
     """Return what the backdrop says of each pixel, as log odds (h, w) that a thing covers it.
 
     Args:
         picture: (h, w, 3) RGB in [0, 1].
         backdrop: As fitted, of the same size.
         figure: (h, w) in [0, 1], roughly where the things are.
+        chance: (h, w) in [0, 1], how surely a pixel shows any.
     """
     bare = backdrop.shows(picture)
     missing, off = shade(picture, backdrop.colours)
@@ -192,7 +196,7 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats) -> Floats:
     odds[bare] = (BARE + HOLE * _ramp(0.6 - inside, 0, 0.4))[bare]
     odds[shaded] = SHADED
     odds[stands] = STANDS
-    odds[_thin(stands) & _missed(picture, stands, figure)] = MISSED
+    odds[_thin(stands) & _missed(picture, stands, figure) & (chance > NEVER)] = MISSED
     return odds
 
 

@@ -80,7 +80,7 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
         rough = open_holes(small, shown, rough, likely)
     odds = _rough_odds(rough, PLAIN if backdrop.plain else VAGUE)
     if backdrop.plain:
-        odds += figure_odds(small, shown, rough)
+        odds += figure_odds(small, shown, rough, likely)
     mask = _seeds(odds)
     if not {cv2.GC_BGD, cv2.GC_FGD} <= {int(label) for label in np.unique(mask)}:
         return figure
@@ -88,7 +88,7 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(levels, mask, None, *models, 2, cv2.GC_INIT_WITH_MASK)
-    inside = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
+    inside = _begun((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD), odds > 0)
     outline = _filled(inside, rough).astype(np.float32)
     enlarged: Floats = cv2.resize(outline, (width, height), interpolation=cv2.INTER_LINEAR)
     return enlarged
@@ -112,6 +112,16 @@ def _seeds(odds: Floats) -> Bytes:
     labels[odds > CERTAIN] = cv2.GC_FGD
     labels[odds < -CERTAIN] = cv2.GC_BGD
     return labels
+
+
+def _begun(inside: NDArray[np.bool_], likely: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the regions of what was cut out in which something was likely before.
+
+    What stands apart has no more than its colours in common with a thing.
+    """
+    labels = cv2.connectedComponents(inside.astype(np.uint8))[1]
+    begun: NDArray[np.bool_] = inside & (share_of(likely, labels) > 0)
+    return begun
 
 
 def _filled(inside: NDArray[np.bool_], rough: Floats) -> NDArray[np.bool_]:

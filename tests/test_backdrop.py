@@ -21,6 +21,10 @@ def box(top, bottom, left, right):
     return mask
 
 
+def odds_of(picture, backdrop, figure):
+    return figure_odds(picture, backdrop, figure, np.ones(SIZE, np.float32))
+
+
 def test_the_surface_goes_on_behind_what_hides_it():
     picture, thing = gradient(), box(50, 130, 70, 170)
     picture[thing > 0] = (0.1, 0.2, 0.7)
@@ -35,7 +39,7 @@ def test_a_thing_that_the_guess_missed_does_not_bend_the_surface():
     backdrop = fit_backdrop(picture, 1 - seen)
     assert backdrop.plain
     assert np.abs(backdrop.colours - gradient()).max() < 0.02
-    odds = figure_odds(picture, backdrop, seen)
+    odds = odds_of(picture, backdrop, seen)
     assert odds[missed > 0].min() > 0
     assert odds[(seen + missed) == 0].max() < 0
 
@@ -52,7 +56,7 @@ def test_a_soft_shadow_is_no_thing_and_a_sharp_edge_is_one():
     grey = box(30, 80, 60, 100)
     picture = gradient() * np.where(grey > 0, 0.6, 1 - dark)[..., None].astype(np.float32)
     backdrop = fit_backdrop(picture, np.float32(1 - grey - dark))
-    odds = figure_odds(picture, backdrop, np.zeros(SIZE, np.float32))
+    odds = odds_of(picture, backdrop, np.zeros(SIZE, np.float32))
     assert odds[dark > 0.1].max() < 0
     assert odds[grey > 0].min() > 0
 
@@ -60,7 +64,7 @@ def test_a_soft_shadow_is_no_thing_and_a_sharp_edge_is_one():
 def test_the_blurred_edge_of_a_dark_thing_is_not_all_its_own():
     alpha = cv2.GaussianBlur(box(50, 130, 70, 170), (0, 0), 1.2)
     picture = gradient() * (1 - 0.95 * alpha[..., None])
-    odds = figure_odds(picture, fit_backdrop(picture, 1 - alpha), alpha)
+    odds = odds_of(picture, fit_backdrop(picture, 1 - alpha), alpha)
     mixed, dark = (alpha > 0.1) & (alpha < 0.25), alpha > 0.99
     assert odds[mixed].max() < 1 < odds[dark].min()
 
@@ -72,9 +76,20 @@ def test_what_may_have_been_missed_of_a_thing_is_thin():
     slab = box(70, 90, 2, 66)
     picture = gradient()
     picture[figure + strap + cable + table + rim + dust + slab > 0] = (0.1, 0.2, 0.7)
-    odds = figure_odds(picture, fit_backdrop(picture, 1 - figure), figure)
+    odds = odds_of(picture, fit_backdrop(picture, 1 - figure), figure)
     sure = min(np.median(odds[thing > 0]) for thing in (strap, cable))
     assert max(odds[thing > 0].max() for thing in (table, rim, dust, slab)) < sure
+
+
+def test_nothing_was_missed_where_a_thing_is_out_of_the_question():
+    figure, strap = box(50, 130, 70, 170), box(10, 50, 100, 104)
+    picture = gradient()
+    picture[figure + strap > 0] = (0.1, 0.2, 0.7)
+    backdrop = fit_backdrop(picture, 1 - figure)
+    for chance, missed in ((0.1, True), (0.01, False)):
+        there = np.maximum(figure, np.float32(chance))
+        odds = figure_odds(picture, backdrop, figure, there)
+        assert (np.median(odds[strap > 0]) > 5) == missed
 
 
 def test_a_wisp_in_the_backdrop_is_nothing_that_was_missed_but_a_strand_is():
@@ -84,7 +99,7 @@ def test_a_wisp_in_the_backdrop_is_nothing_that_was_missed_but_a_strand_is():
     for mask, missed in ((line, True), (share, False)):
         picture = gradient() + mask[..., None] * np.float32((-0.12, 0, 0.05))
         picture[figure > 0] = (0.1, 0.2, 0.7)
-        odds = figure_odds(picture, fit_backdrop(picture, 1 - figure), figure)
+        odds = odds_of(picture, fit_backdrop(picture, 1 - figure), figure)
         assert (np.median(odds[mask > 0.9]) > 5) == missed
 
 

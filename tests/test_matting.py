@@ -35,3 +35,17 @@ def test_of_white_before_white_all_is_kept_if_the_model_is_sure_and_else_what_st
     alpha = cut_out(noisy, rough, rough, backdrop)
     assert alpha[95:145, 85:175].mean() > 0.95
     assert bool(alpha[62:178, 62:198].mean() > 0.95) is kept
+
+
+def test_what_stands_apart_is_no_part_of_a_thing_for_its_colour_alone():
+    rng = np.random.default_rng(0)
+    picture = np.full((240, 320, 3), (0.2, 0.5, 0.3), np.float32)
+    figure, tone = np.zeros((240, 320), np.float32), (0.8, 0.3, 0.2)
+    picture[60:180, 60:200], figure[60:180, 60:200] = tone, 1
+    picture[100:130, 206:216] = tone
+    noisy = picture + rng.normal(0, 0.01, picture.shape).astype(np.float32)
+    backdrop = Backdrop(np.zeros_like(picture), noise=0.0, plain=False)
+    rough = cv2.GaussianBlur(figure, (0, 0), 1)
+    alpha = cut_out(noisy, rough, rough, backdrop)
+    assert not alpha[100:130, 206:216].any()
+    assert alpha[62:178, 62:198].min() > 0.95
