@@ -37,6 +37,9 @@ model's has to weigh as much.
 HEART = 0.6
 """Share of the greatest depth from which a pixel is safely inside, where all things are thin."""
 
+TRACE, UNLIKELY = 0.1, 0.1
+"""Rough alpha and chance of a thing below which nothing has to be cut out of the band."""
+
 FAR, CERTAIN = 3.5, 3.2
 """Log odds of a pixel outside the band, and from which it is settled before the cut."""
 
@@ -78,7 +81,7 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
     shown = replace(backdrop, colours=behind)
     if backdrop.plain:
         rough = open_holes(small, shown, rough, likely)
-    odds = _rough_odds(rough, PLAIN if backdrop.plain else VAGUE)
+    odds = _rough_odds(rough, likely, PLAIN if backdrop.plain else VAGUE)
     if backdrop.plain:
         odds += figure_odds(small, shown, rough, likely)
     mask = _seeds(odds)
@@ -94,13 +97,17 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
     return enlarged
 
 
-def _rough_odds(rough: Floats, doubt: float) -> Floats:
-    """Return log odds (h, w) of a rough alpha: high away from its outline, even in the band."""
+def _rough_odds(rough: Floats, chance: Floats, doubt: float) -> Floats:
+    """Return log odds (h, w) of a rough alpha: high away from its outline, even in the band.
+
+    High as well, against a thing, where there is neither a trace of one nor much of a chance.
+    """
     inside = (rough > 0.5).astype(np.uint8)
     reach = max(1, round(BAND * max(rough.shape)))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     odds = np.log((rough + doubt) / (1 + doubt - rough))
-    odds[cv2.dilate(inside, kernel) == 0] = -FAR
+    nothing = (rough < TRACE) & (chance < UNLIKELY)
+    odds[nothing | (cv2.dilate(inside, kernel) == 0)] = -FAR
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5)
     odds[depth > min(reach, HEART * depth.max())] = FAR
     return odds

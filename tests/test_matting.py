@@ -49,3 +49,18 @@ def test_what_stands_apart_is_no_part_of_a_thing_for_its_colour_alone():
     alpha = cut_out(noisy, rough, rough, backdrop)
     assert not alpha[100:130, 206:216].any()
     assert alpha[62:178, 62:198].min() > 0.95
+
+
+@pytest.mark.parametrize("likely", [True, False])
+def test_a_wall_of_a_thing_s_colour_beside_it_is_cut_out_only_where_a_thing_has_a_chance(likely):
+    rng = np.random.default_rng(0)
+    picture = np.full((240, 320, 3), (0.2, 0.5, 0.3), np.float32)
+    figure = np.zeros((240, 320), np.float32)
+    picture[60:180, 60:188], figure[60:180, 60:188] = (0.8, 0.3, 0.2), 1
+    picture[100:140, 188:196] = (0.8, 0.3, 0.2)
+    noisy = picture + rng.normal(0, 0.01, picture.shape).astype(np.float32)
+    backdrop = Backdrop(np.zeros_like(picture), noise=0.0, plain=False)
+    rough = cv2.GaussianBlur(figure, (0, 0), 1)
+    alpha = cut_out(noisy, rough, np.maximum(rough, np.float32(0.5 * likely)), backdrop)
+    assert alpha[105:135, 190:194].mean() == pytest.approx(float(likely), abs=0.05)
+    assert alpha[65:175, 65:185].min() > 0.95
