@@ -172,7 +172,8 @@ def _regions(mask: Floats, before: Floats) -> list[Floats]:
     From left to right; parts that something in front connects are one.
     """
     reach = 2 * round(GAP * max(mask.shape) / 2) + 1
-    there = (mask > SOLID) | (before > SOLID)
+    # The stem of a flower may be no more than likely.
+    there = (mask > DOUBT) | (before > SOLID)
     near = cv2.dilate(there.astype(np.uint8), np.ones((reach, reach), np.uint8))
     count, labels = cv2.connectedComponents(near)
     labels[mask <= SOLID] = 0

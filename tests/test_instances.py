@@ -124,6 +124,15 @@ def test_what_stands_clear_of_the_rest_of_its_thing_is_another_thing_from_left_t
     np.testing.assert_array_equal(sum(alphas(dealt)), mask(CUP, PLATE, CRUMB))
 
 
+@pytest.mark.parametrize(("likely", "layers"), [(0.35, 1), (0.1, 2)])
+def test_a_stem_that_is_no_more_than_likely_keeps_a_thing_together(likely, layers):
+    drawn, stem = [layer(PLATE, CUP)], mask((35, 44, 55, 46)) > 0
+    shown = things([PLATE, CUP, (35, 44, 55, 46)])
+    chance = np.where(stem, np.float32(likely), shown.kinds[1])
+    shown = replace(shown, kinds=np.stack([1 - chance, chance, np.zeros_like(chance)]))
+    assert len(deal(drawn, seen(*drawn), shown, LEAST, 5)[0]) == layers
+
+
 @pytest.mark.parametrize(("label", "layers"), [((34, 40, 40, 46), 1), ((80, 40, 86, 46), 2)])
 def test_what_is_small_and_touches_a_thing_is_a_part_of_it(label, layers):
     drawn = [layer(CUP), layer(label, colour=BLUE)]
