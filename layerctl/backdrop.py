@@ -84,16 +84,16 @@ BLUR = 7
 class Backdrop:
     """A plain backdrop, complete and lit.
 
-    `colours` is (h, w, 3) in [0, 1], `noise` the usual error of a pixel that shows it; `plain`
-    says whether it explains the picture at all.
+    `colours` is (h, w, 3) in [0, 1], `noise` the usual error of a pixel that shows it, of all or of
+    each (h, w); `plain` says whether it explains the picture at all.
     """
 
     colours: Floats
-    noise: float
+    noise: float | Floats
     plain: bool
 
     @property
-    def tolerance(self) -> float:
+    def tolerance(self) -> float | Floats:
         """The colour error, in [0, 1], up to which a pixel is bare backdrop."""
         return LEVEL + NOISY * self.noise
 

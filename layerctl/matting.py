@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from layerctl.backdrop import Backdrop, figure_odds, open_holes, share_of
 from layerctl.compositing import Bytes, Floats, Stack, pick
+from layerctl.surroundings import surrounding_odds
 
 CUT_SIDE = 720
 """Longest side, in pixels, at which the cut is made: its cost grows faster than the area."""
@@ -81,9 +82,7 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
     shown = replace(backdrop, colours=behind)
     if backdrop.plain:
         rough = open_holes(small, shown, rough, likely)
-    odds = _rough_odds(rough, likely, PLAIN if backdrop.plain else VAGUE)
-    if backdrop.plain:
-        odds += figure_odds(small, shown, rough, likely)
+    odds = _odds(small, rough, likely, shown)
     mask = _seeds(odds)
     if not {cv2.GC_BGD, cv2.GC_FGD} <= {int(label) for label in np.unique(mask)}:
         return figure
@@ -95,6 +94,14 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
     outline = _filled(inside, rough).astype(np.float32)
     enlarged: Floats = cv2.resize(outline, (width, height), interpolation=cv2.INTER_LINEAR)
     return enlarged
+
+
+def _odds(picture: Floats, rough: Floats, chance: Floats, backdrop: Backdrop) -> Floats:
+    """Return log odds (h, w) of a thing: what a rough alpha and what is around things say of it."""
+    if backdrop.plain:
+        told = figure_odds(picture, backdrop, rough, chance)
+        return _rough_odds(rough, chance, PLAIN) + told
+    return _rough_odds(rough, chance, VAGUE) + surrounding_odds(picture, rough, chance)
 
 
 def _rough_odds(rough: Floats, chance: Floats, doubt: float) -> Floats:

@@ -10,21 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from layerctl.compositing import Bytes, Floats, Stack, pick
-from layerctl.pyramid import spread
+from layerctl.surroundings import unevenness
 
 LEVEL, UNEVEN = 0.02, 3.0
 """A backdrop may be off by the first, in [0, 1], plus so many times its own unevenness nearby."""
-
-NEARBY = 0.02
-"""Reach, as a share of the longest side, of that unevenness."""
-
-ENOUGH = 0.02
-"""Share of a neighbourhood that must show the backdrop for it to be told."""
 
 ALONE = 0.02
 """Alpha of all other things up to which a pixel is between one thing and the backdrop."""
@@ -49,14 +42,7 @@ def doubt_ground(observed: Floats, seen: NDArray[np.bool_]) -> Floats:
         observed: (h, w, 3) in [0, 1], the photo without any shadow.
         seen: (h, w), where it shows the backdrop alone.
     """
-    side = 2 * round(NEARBY * max(seen.shape)) + 1
-    weight = seen.astype(np.float32)[..., None]
-    share = cv2.blur(weight, (side, side))
-    total = np.maximum(share, 1e-4)[..., None]
-    mean = cv2.blur(observed * weight, (side, side)) / total
-    squares = cv2.blur(np.square(observed - mean) * weight, (side, side)) / total
-    deviation = np.sqrt(np.maximum(squares.sum(axis=-1, keepdims=True), 0))
-    doubt: Floats = LEVEL + UNEVEN * spread(deviation, share > ENOUGH)[..., 0]
+    doubt: Floats = LEVEL + UNEVEN * unevenness(observed, seen)
     return doubt
 
 

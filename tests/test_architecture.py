@@ -24,9 +24,9 @@ preset.listing preset
 checkpoints.folder checkpoints.download
 checkpoints.catalogue checkpoints
 pyramid things
-backdrop coverage instances network rims texture
-texts.encoding texts fit
-matting sketch
+backdrop coverage instances network texture
+texts.encoding texts fit surroundings
+matting rims sketch
 paint
 lift
 roles recursion.splitter
