@@ -54,7 +54,7 @@ STEP = 2
 BARE, HOLE, SHADED = -4.0, -3.0, -1.0
 """What bare backdrop, a hole and a soft shadow add to the log odds of a pixel's being a thing's."""
 
-LEAST, DRAWN = 0.0003, 0.5
+LEAST, DRAWN = 0.0003, 0.1
 """Share of the canvas and, of that, share drawn over from which bare backdrop may be a hole."""
 
 HOLLOW, FIRM = 0.7, 0.9
