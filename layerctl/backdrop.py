@@ -183,9 +183,7 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Flo
         figure: (h, w) in [0, 1], roughly where the things are.
         chance: (h, w) in [0, 1], how surely a pixel shows any.
     """
-    bare = backdrop.shows(picture)
-    missing, off = shade(picture, backdrop.colours)
-    stands = ~bare & _stands(missing, off)
+    bare, missing, stands = _told_apart(picture, backdrop)
     patches = _patches(bare)
     inside = share_of(figure, patches)
     inside[patches == 0] = 0.5
@@ -209,21 +207,28 @@ def open_holes(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Floa
         figure: (h, w) in [0, 1], roughly where the things are.
         chance: (h, w) in [0, 1], how surely a pixel shows any.
     """
-    patches = _patches(backdrop.shows(picture))
+    bare, missing, stands = _told_apart(picture, backdrop)
+    patches = _patches(bare)
     drawn, likely = share_of(figure, patches), share_of(chance, patches)
     large = np.bincount(patches.ravel())[patches] > LEAST * patches.size
     holes = (patches > 0) & large & (drawn > DRAWN) & (likely < HOLLOW)
-    missing, off = shade(picture, backdrop.colours)
     outside = (patches > 0) & (drawn <= DRAWN)
-    around = _falls_gently(missing, holes, _stands(missing, off) | outside) & (chance < FIRM)
+    around = _falls_gently(missing, holes, stands | outside) & (chance < FIRM)
     opened: Floats = np.where(holes | around, 0, figure)
     return opened
 
 
-def _stands(missing: Floats, off: Floats) -> NDArray[np.bool_]:
-    """Return where a colour is no backdrop in a shadow: of another hue, or far too dark."""
-    other: NDArray[np.bool_] = (off > TINT + 0.1 * missing) | (missing > DENSE)
-    return other
+def _told_apart(
+    picture: Floats, backdrop: Backdrop
+) -> tuple[NDArray[np.bool_], Floats, NDArray[np.bool_]]:
+    """Return where bare backdrop is, the light missing, and where no shadow on it could be either.
+
+    That is of another hue, or far too dark; on a black backdrop nothing bare may count as dark.
+    """
+    bare = backdrop.shows(picture)
+    missing, off = shade(picture, backdrop.colours)
+    stands: NDArray[np.bool_] = ~bare & ((off > TINT + 0.1 * missing) | (missing > DENSE))
+    return bare, missing, stands
 
 
 def _patches(bare: NDArray[np.bool_]) -> NDArray[np.int32]:
