@@ -60,11 +60,24 @@ LEAST, DRAWN = 0.0003, 0.1
 HOLLOW, FIRM = 0.7, 0.9
 """Chance that a thing shows up to which it is one, and the chance at which it ends."""
 
+DIM, MAYBE = 0.5, (0.35, 0.65)
+"""Share of the light up to which what is missing may be a shadow's, and the chances of a thing
+between which ever more of what was drawn there is one.
+"""
+
 STANDS, MISSED, SHARP, BLURRED = 3.0, 7.0, 2.5, 0.5
 """What another colour, a sharp edge and a blurred one add to them.
 
 Another colour may be a table's: only of what may well have been missed it outweighs a guess that
 says no.
+"""
+
+SPEAKS = 0.2, 0.4
+"""Chances of a thing between which an edge in a shadow's colours comes to speak for one at all."""
+
+HELD, SURELY, CERTAINLY = 3.0, (0.6, 0.9), (0.85, 0.95)
+"""What is added for a thing in a shadow's colours, and how much of it has to be drawn, with which
+chance, for that to begin and to be all; and for the word of bare backdrop to count no more.
 """
 
 NEVER = 0.03
@@ -191,15 +204,22 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Flo
     shaded = ~bare & ~stands & _falls_gently(missing, open_ground, stands)
     odds = np.full(figure.shape, SHARP, np.float32)
     odds[_edges(~bare & ~stands & ~shaded, stands)] = BLURRED
+    dim = ~bare & ~stands & (missing < DIM)
+    odds[dim] *= 2 * _ramp(chance[dim], *SPEAKS) - 1
     odds[bare] = (BARE + HOLE * _ramp(0.6 - inside, 0, 0.4))[bare]
     odds[shaded] = SHADED
+    sure = np.minimum(figure, chance)
+    odds += HELD * _ramp(sure, *SURELY) * ~bare
+    odds[bare] *= 1 - _ramp(sure[bare], *CERTAINLY)
     odds[stands] = STANDS
     odds[_thin(stands) & _missed(picture, stands, figure) & (chance > NEVER)] = MISSED
     return odds
 
 
-def open_holes(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Floats) -> Floats:
-    """Return the figure (h, w) without the holes in it that were drawn over, of a handle, say.
+def clear_ground(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Floats) -> Floats:
+    """Return the figure (h, w) without what was drawn over bare backdrop and shadows.
+
+    Bare backdrop in a handle, say, is told from what shines in its colours as one patch.
 
     Args:
         picture: (h, w, 3) RGB in [0, 1].
@@ -214,8 +234,10 @@ def open_holes(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Floa
     holes = (patches > 0) & large & (drawn > DRAWN) & (likely < HOLLOW)
     outside = (patches > 0) & (drawn <= DRAWN)
     around = _falls_gently(missing, holes, stands | outside) & (chance < FIRM)
-    opened: Floats = np.where(holes | around, 0, figure)
-    return opened
+    opened = np.where(holes | around, 0, figure)
+    dim = ~bare & ~stands & (missing < DIM)
+    cleared: Floats = np.where(dim, np.minimum(opened, _ramp(chance, *MAYBE)), opened)
+    return cleared
 
 
 def _told_apart(

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layerctl.backdrop import Backdrop, figure_odds, open_holes, share_of
+from layerctl.backdrop import Backdrop, clear_ground, figure_odds, share_of
 from layerctl.compositing import Bytes, Floats, Stack, pick
 from layerctl.surroundings import surrounding_odds
 
@@ -69,7 +69,7 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
     Args:
         picture: (h, w, 3) RGB in [0, 1].
         figure: (h, w) rough alpha in [0, 1].
-        chance: (h, w) in [0, 1], how surely a pixel shows any: holes may have been drawn over.
+        chance: (h, w) in [0, 1], how surely a pixel shows any: ground may have been drawn over.
         backdrop: What stands behind it, as far as that is plain.
     """
     height, width = figure.shape
@@ -81,7 +81,7 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
     )
     shown = replace(backdrop, colours=behind)
     if backdrop.plain:
-        rough = open_holes(small, shown, rough, likely)
+        rough = clear_ground(small, shown, rough, likely)
     odds = _odds(small, rough, likely, shown)
     mask = _seeds(odds)
     if not {cv2.GC_BGD, cv2.GC_FGD} <= {int(label) for label in np.unique(mask)}:
