@@ -16,8 +16,9 @@ from typing import cast
 from PIL.PngImagePlugin import PngImageFile
 
 from layerctl.batch import receipt as receipts
+from layerctl.batch.disk import sync
 from layerctl.batch.plan import RECEIPT_ENDING
-from layerctl.batch.publish import listed, sync
+from layerctl.batch.publish import listed
 from layerctl.batch.receipt import File, LayerRecord, Receipt
 from layerctl.batch.scratch import left_in
 from layerctl.document import Document, Group, Layer, Node, Role, grouped, numbered, planted

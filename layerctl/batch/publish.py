@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from layerctl.batch import receipt
+from layerctl.batch.disk import sync
 from layerctl.batch.plan import OWN_FILES, Job
 from layerctl.batch.receipt import File, Receipt
 from layerctl.errors import DocumentError, EnvironmentFault, ImageError
@@ -168,12 +168,3 @@ def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
     with suppress(OSError):
         path.parent.rmdir()
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or folder is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
