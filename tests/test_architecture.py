@@ -38,7 +38,7 @@ formats.png formats.pptx formats.psd formats.psd_surgery
 formats
 batch.receipt batch.lock
 batch.plan batch.backup
-batch
+batch batch.exchange
 recursion.rules
 batch.outcome batch.publish
 batch.stages batch.amendment

@@ -7,7 +7,7 @@ import shutil
 from itertools import chain, count
 from pathlib import Path
 
-from layerctl.batch.disk import sync
+from layerctl.batch.disk import present, sync
 from layerctl.batch.receipt import sha256_of
 
 ENDING = ".bak"
@@ -26,7 +26,7 @@ def keep(path: Path, temporary: Path) -> Path:
     """
     for number in chain([""], count(2)):
         backup = path.with_name(f"{path.name}{ENDING}{number}")
-        if not (backup.exists() or backup.is_symlink()):
+        if not present(backup):
             break
         if _same(path, backup):
             return backup

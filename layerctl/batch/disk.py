@@ -8,6 +8,11 @@ import shutil
 from pathlib import Path
 
 
+def present(path: Path) -> bool:
+    """Say whether a name is taken, be it by a link that leads nowhere."""
+    return path.exists() or path.is_symlink()
+
+
 def sync(path: Path) -> None:
     """Wait until a file or folder is on disk."""
     descriptor = os.open(path, os.O_RDONLY)

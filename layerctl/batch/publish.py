@@ -1,29 +1,28 @@
 """An image's files are made in a scratch folder and moved to their places when all of them exist.
 
-Old receipt away, files in, new receipt last: a receipt that is there is true at any moment. The
-scratch folder knows what is being replaced, so whoever finds it after a crash can clear up.
+A receipt that is there is true at any moment: the old one goes before the old files, and the new
+one comes last. Whoever finds the scratch folder after a crash can clear up.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
 from layerctl.batch import receipt
-from layerctl.batch.disk import sync
+from layerctl.batch.disk import present, sync
+from layerctl.batch.exchange import Exchange, claimed
 from layerctl.batch.plan import OWN_FILES, Job
 from layerctl.batch.receipt import File, Receipt
 from layerctl.errors import DocumentError, EnvironmentFault, ImageError
 
 SCRATCH = OWN_FILES + "-"
-CLAIMS = "claims.json"
 
 _MACHINE = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
@@ -58,18 +57,20 @@ def scratch(out: Path) -> Iterator[Path]:
 
 def sweep(out: Path) -> None:
     """Clear up after runs that were killed; only whoever holds `out` may do this."""
-    for left in out.glob(SCRATCH + "*"):
+    for left in filter(Path.is_dir, out.glob(SCRATCH + "*")):
         _discard(left, out)
 
 
 def _discard(folder: Path, out: Path) -> None:
-    """Remove a scratch folder, and what had been moved out of it for an image without receipt."""
-    with _PLACES, suppress(OSError, ValueError):
-        claims = json.loads((folder / CLAIMS).read_bytes())
-        if not (out / claims["receipt"]).exists():
-            for path in claims["files"]:
-                _remove(out / path)
-    shutil.rmtree(folder, ignore_errors=True)
+    """End the exchange that a scratch folder has a claim for, and remove the folder.
+
+    If that does not work now, it stays for the next run.
+    """
+    with suppress(OSError):
+        if exchange := claimed(folder, out):
+            with _PLACES:
+                exchange.end()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def publish(delivery: Delivery, *, force: bool) -> None:
     for path in delivery.folder.rglob("*"):
         sync(path)
     with _PLACES:
-        _move(delivery, old)
+        _move(delivery, _exchange(delivery, old))
 
 
 def listed(path: Path) -> set[str]:
@@ -128,43 +129,30 @@ def _refuse_folder(there: Path) -> None:
         raise ImageError(f"there is a folder where the file {there} has to go")
 
 
-def _move(delivery: Delivery, old: set[str]) -> None:
-    new = [file.path for file in delivery.receipt.files]
-    for place in (delivery.target, *(delivery.home / path for path in new)):
-        _refuse_folder(place)
-    folders = {(delivery.home / path).parent for path in new} | {delivery.home}
-    _make(folders)
-    _claim(delivery, old.union(new))
-    delivery.target.unlink(missing_ok=True)
-    for path in old.difference(new):
-        _remove(delivery.home / path)
-    for path in new:
-        (delivery.folder / path).replace(delivery.home / path)
-    for folder in folders:
-        sync(folder)
-    (delivery.folder / delivery.target.name).replace(delivery.target)
-    sync(delivery.home)
+def _exchange(delivery: Delivery, recorded: set[str]) -> Exchange:
+    """Return what goes and what comes, when nothing is in the way."""
+    home, receipt_name = delivery.home, delivery.target.name
+    new = {file.path: file.sha256 for file in delivery.receipt.files}
+    for path in (receipt_name, *new):
+        _refuse_folder(home / path)
+    gone = (path for path in sorted({receipt_name, *recorded, *new}) if _is_file(home / path))
+    return Exchange(home, receipt_name, tuple(gone), new, delivery.folder.name)
 
 
-def _make(folders: set[Path]) -> None:
+def _is_file(path: Path) -> bool:
+    return present(path) and not path.is_dir()
+
+
+def _move(delivery: Delivery, exchange: Exchange) -> None:
+    exchange.claim(delivery.folder, delivery.out)
+    _make(exchange.folders)
+    exchange.bring(delivery.folder, (*exchange.new, exchange.receipt))
+    exchange.make()
+
+
+def _make(folders: Iterable[Path]) -> None:
     for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise ImageError(f"there is a file where the folder {folder} has to go") from error
-
-
-def _claim(delivery: Delivery, paths: set[str]) -> None:
-    """Note what is about to be replaced, for whoever has to clear up after us."""
-    above = Path(delivery.job.key).parent
-    files = sorted(str(above / path) for path in paths)
-    note = delivery.folder / CLAIMS
-    note.write_text(json.dumps({"receipt": delivery.job.receipt, "files": files}))
-    sync(note)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file if it is there, and its folder if that is empty then."""
-    path.unlink(missing_ok=True)
-    with suppress(OSError):
-        path.parent.rmdir()

@@ -122,6 +122,49 @@ def test_a_disk_that_fills_up_while_files_move_leaves_no_half_of_them(go, out, m
     assert names(out) == []
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EBUSY])
+@pytest.mark.parametrize("moment", range(0, 24, 4))
+def test_a_redo_that_cannot_be_moved_leaves_what_was_there(go, out, monkeypatch, number, moment):
+    go(settings="1" * 64, sections={"decompose": {"layers": 7}})
+    real, steps = publish.Path.replace, iter(range(moment, -1, -1))
+    whole = {name: content for name, content in tree(out).items() if name.startswith("cup")}
+
+    def replace(path, target):
+        if next(steps, None) == 0:
+            raise OSError(number, os.strerror(number), str(path), None, str(target))
+        return real(path, target)
+
+    monkeypatch.setattr(publish.Path, "replace", replace)
+    sections = {"batch": {"jobs": 1, "fail_fast": True}}
+    if number == errno.ENOSPC:
+        with pytest.raises(EnvironmentFault):
+            go(sections=sections)
+    else:
+        assert statuses(go(sections=sections))["cup.png"] == "failed"
+    found = tree(out)
+    assert {name: content for name, content in found.items() if name.startswith("cup")} == whole
+    assert not [name for name in found if ".layerctl" in name]
+
+
+def test_outputs_may_lie_on_several_disks(go, out, tmp_path_factory, monkeypatch):
+    other = tmp_path_factory.mktemp("other")
+    out.mkdir()
+    (out / "summer").symlink_to(other)
+    move = publish.Path.replace
+
+    def replace(path, target):
+        if ("summer" in path.parts) != ("summer" in target.parts):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(path), None, str(target))
+        return move(path, target)
+
+    monkeypatch.setattr(publish.Path, "replace", replace)
+    for settings in ("1" * 64, "2" * 64):
+        assert statuses(go(settings=settings)) == dict.fromkeys(LABELS, "done")
+        assert statuses(go(settings=settings)) == dict.fromkeys(LABELS, "skipped")
+    assert (other / "hat.psd").is_file()
+    assert not [name for name in names(out) + names(other) if "layerctl-" in name]
+
+
 def test_a_fault_of_the_machine_in_the_model_ends_the_run(go):
     with pytest.raises(EnvironmentFault, match="the device is gone"):
         go(raises_on("shoe.jpg", EnvironmentFault("the device is gone")))
