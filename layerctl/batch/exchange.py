@@ -58,6 +58,11 @@ class Exchange:
         for path in paths:
             carry(folder / path, self._beside(path, "new"))
 
+    def keep(self, path: str) -> str:
+        """Give a file that goes a backup name, and return that as a path like any other."""
+        kept = keep(self._place(path), self._beside(path, "old"))
+        return kept.relative_to(self.home).as_posix()
+
     def make(self) -> None:
         """Let the old files step aside and the new ones in, when all of them were brought."""
         for path in sorted(self.old, key=lambda path: path != self.receipt):
@@ -104,7 +109,7 @@ class Exchange:
             keep(place, self._beside(path, "new"))
 
     def _with_receipt_last(self) -> Iterator[str]:
-        yield from {*self.old, *self.new} - {self.receipt}
+        yield from dict.fromkeys((*self.new, *(path for path in self.old if path != self.receipt)))
         yield self.receipt
 
     def _place(self, path: str) -> Path:

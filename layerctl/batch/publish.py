@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -20,7 +20,7 @@ from layerctl.batch.disk import present, sync
 from layerctl.batch.exchange import Exchange, claimed
 from layerctl.batch.plan import OWN_FILES, Job
 from layerctl.batch.receipt import File, Receipt
-from layerctl.errors import DocumentError, EnvironmentFault, ImageError
+from layerctl.errors import EnvironmentFault, ImageError
 
 SCRATCH = OWN_FILES + "-"
 
@@ -93,29 +93,23 @@ class Delivery:
         return self.target.parent
 
 
-def publish(delivery: Delivery, *, force: bool) -> None:
+def publish(delivery: Delivery, *, force: bool) -> Receipt:
     """Move the files to their places and the receipt after them; remove what it replaces.
+
+    What was changed by hand among that is kept under a backup name, and the receipt, which is
+    returned, says so.
 
     Raises:
         ImageError: Something is in the way that no receipt accounts for; `force` replaces files.
     """
-    old = listed(delivery.target)
+    old = receipt.standing(delivery.target)
     for file in delivery.receipt.files:
-        if not (force or file.path in old):
+        if not (force or (old and file.path in old.hashes)):
             _refuse_stranger(delivery.home / file.path, file)
-    receipt.write(delivery.receipt, delivery.folder / delivery.target.name)
     for path in delivery.folder.rglob("*"):
         sync(path)
     with _PLACES:
-        _move(delivery, _exchange(delivery, old))
-
-
-def listed(path: Path) -> set[str]:
-    """Return the files that the receipt at `path`, if there is a readable one, accounts for."""
-    try:
-        return {file.path for file in receipt.read(path).files}
-    except DocumentError:
-        return set()
+        return _move(delivery, old)
 
 
 def _refuse_stranger(there: Path, file: File) -> None:
@@ -129,25 +123,50 @@ def _refuse_folder(there: Path) -> None:
         raise ImageError(f"there is a folder where the file {there} has to go")
 
 
-def _exchange(delivery: Delivery, recorded: set[str]) -> Exchange:
+def _move(delivery: Delivery, old: Receipt | None) -> Receipt:
+    exchange = _exchange(delivery, old)
+    exchange.claim(delivery.folder, delivery.out)
+    _make(exchange.folders)
+    exchange.bring(delivery.folder, exchange.new)
+    made = _noted(delivery.receipt, [exchange.keep(path) for path in _by_hand(exchange, old)])
+    target = delivery.folder / exchange.receipt
+    receipt.write(made, target)
+    sync(target)
+    exchange.bring(delivery.folder, [exchange.receipt])
+    exchange.make()
+    return made
+
+
+def _exchange(delivery: Delivery, old: Receipt | None) -> Exchange:
     """Return what goes and what comes, when nothing is in the way."""
-    home, receipt_name = delivery.home, delivery.target.name
-    new = {file.path: file.sha256 for file in delivery.receipt.files}
-    for path in (receipt_name, *new):
+    home, name, new = delivery.home, delivery.target.name, delivery.receipt.hashes
+    for path in (name, *new):
         _refuse_folder(home / path)
-    gone = (path for path in sorted({receipt_name, *recorded, *new}) if _is_file(home / path))
-    return Exchange(home, receipt_name, tuple(gone), new, delivery.folder.name)
+    concerned = {name, *new, *(old.hashes if old else ())}
+    gone = tuple(path for path in sorted(concerned) if _is_file(home / path))
+    return Exchange(home, name, gone, new, delivery.folder.name)
 
 
 def _is_file(path: Path) -> bool:
     return present(path) and not path.is_dir()
 
 
-def _move(delivery: Delivery, exchange: Exchange) -> None:
-    exchange.claim(delivery.folder, delivery.out)
-    _make(exchange.folders)
-    exchange.bring(delivery.folder, (*exchange.new, exchange.receipt))
-    exchange.make()
+def _by_hand(exchange: Exchange, old: Receipt | None) -> Iterator[str]:
+    """Yield the files that go and that somebody may miss: not as we wrote them, nor as we do now.
+
+    This reads all of them, so that not even a change that hides behind an old date is lost.
+    """
+    recorded = old.hashes if old and not old.made_by_hand else {}
+    for path in exchange.old:
+        if path != exchange.receipt and (exchange.home / path).is_file():
+            known = {recorded.get(path), exchange.new.get(path)}
+            if receipt.sha256_of(exchange.home / path) not in known:
+                yield path
+
+
+def _noted(made: Receipt, kept: Sequence[str]) -> Receipt:
+    note = f"what was changed since is kept: {', '.join(kept)}"
+    return replace(made, notes=(*made.notes, note)) if kept else made
 
 
 def _make(folders: Iterable[Path]) -> None:

@@ -137,8 +137,7 @@ def deliver(drawn: Drawn, batch: Batch, carry_on: Callable[[], None]) -> Receipt
             notes=drawn.notes,
             prompt=drawn.taken.prompt,
         )
-        publish(Delivery(drawn.job, folder, made, batch.out), force=batch.force)
-    return made
+        return publish(Delivery(drawn.job, folder, made, batch.out), force=batch.force)
 
 
 def _exports(document: Document, stem: Path, export: ExportSection) -> Iterator[tuple[Path, ...]]:

@@ -111,6 +111,18 @@ def test_doubts_are_told_and_fail_where_the_preset_says_so(decompose, network, t
     assert decompose("--preset", strict).code == 1
 
 
+def test_what_is_kept_of_a_designer_is_told_in_both_logs(decompose, out):
+    decompose()
+    (out / "shoe.psd").write_text("by hand")
+    answer = decompose()
+    assert answer.code == 0
+    assert "      what was changed since is kept: shoe.psd.bak" in answer.out.splitlines()
+    (out / "shoe.psd").write_text("again")
+    *outcomes, _ = map(json.loads, decompose("--log-format", "json").out.splitlines())
+    notes = [note for found in outcomes for note in found["notes"]]
+    assert "what was changed since is kept: shoe.psd.bak2" in notes
+
+
 def test_fail_fast_and_max_minutes_leave_the_rest(decompose, network):
     answer = decompose("--max-minutes", "0.0000001")
     assert answer.code == 0
