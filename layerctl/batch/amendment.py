@@ -8,7 +8,7 @@ that was killed began.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -79,9 +79,10 @@ def finish(folder: Path) -> None:
 
 
 def resume(home: Path) -> None:
-    """Finish what killed runs began in a folder."""
-    for folder in left_in(home):
-        finish(folder)
+    """Finish what killed runs began in a folder; what cannot be finished now stays."""
+    with suppress(OSError), closing(left_in(home)) as left:
+        for folder in left:
+            finish(folder)
 
 
 def _publish(prepared: Path, home: Path) -> None:

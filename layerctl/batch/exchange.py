@@ -30,7 +30,8 @@ class Exchange:
     """What is to be exchanged; paths start from `home` and are those of receipts.
 
     `old` are the files that are there and go, the old receipt included; `new` has the sha256 of
-    the files that come, the new receipt not included; `mark` is what hidden names begin with.
+    the files that come, the new receipt not included; `mark` is what hidden names begin with;
+    `fresh` are the folders that have to be made.
     """
 
     home: Path
@@ -38,6 +39,7 @@ class Exchange:
     old: tuple[str, ...]
     new: Mapping[str, str]
     mark: str
+    fresh: tuple[Path, ...] = ()
 
     @property
     def folders(self) -> list[Path]:
@@ -47,8 +49,9 @@ class Exchange:
 
     def claim(self, folder: Path, out: Path) -> None:
         """Note in a scratch folder of `out` what is about to happen, for whoever has to end it."""
-        home = str(self.home.relative_to(out))
-        fields = {"home": home, "receipt": self.receipt, "old": self.old, "new": dict(self.new)}
+        home, *fresh = (str(path.relative_to(out)) for path in (self.home, *self.fresh))
+        files = {"receipt": self.receipt, "old": self.old, "new": dict(self.new)}
+        fields = {"home": home, "fresh": fresh, **files}
         note = folder / CLAIM
         note.write_text(json.dumps(fields))
         sync(note)
@@ -87,7 +90,9 @@ class Exchange:
             # A read-only file system refuses to remove even what is not there.
             for hidden in filter(present, (self._beside(path, "old"), self._beside(path, "new"))):
                 hidden.unlink()
-        for folder in self.folders:
+        # One that was empty before is somebody else's.
+        known = {*self.fresh, *(self._place(path).parent for path in self.old)}
+        for folder in filter(known.__contains__, self.folders):
             with suppress(OSError):
                 folder.rmdir()
 
@@ -127,7 +132,8 @@ def claimed(folder: Path, out: Path) -> Exchange | None:
     """
     try:
         fields = json.loads((folder / CLAIM).read_bytes())
-        home, old = out / fields["home"], tuple(fields["old"])
-        return Exchange(home, fields["receipt"], old, fields["new"], folder.name)
+        home, *fresh = (out / path for path in (fields["home"], *fields["fresh"]))
+        old, new = tuple(fields["old"]), fields["new"]
+        return Exchange(home, fields["receipt"], old, new, folder.name, tuple(fresh))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None

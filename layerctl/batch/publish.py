@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -24,9 +25,10 @@ from layerctl.errors import EnvironmentFault, ImageError
 
 SCRATCH = OWN_FILES + "-"
 
-_MACHINE = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
-)
+_DENIED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+"""Errors that the next image meets as well if it is the whole output folder that is closed."""
+
+_MACHINE = _DENIED | {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """Errors that the next image would meet as well."""
 
 _PLACES = threading.Lock()
@@ -38,7 +40,7 @@ def scratch(out: Path) -> Iterator[Path]:
     """Lend a folder below `out` that is gone afterwards, whatever happens.
 
     Raises:
-        EnvironmentFault: The disk is full, or cannot be written to.
+        EnvironmentFault: A disk is full or broken, or `out` cannot be written to.
     """
     try:
         folder = Path(mkdtemp(prefix=SCRATCH, dir=out))
@@ -49,10 +51,43 @@ def scratch(out: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in _MACHINE:
             raise
+        where = out if error.errno in _DENIED else _spot(error, out)
         raise EnvironmentFault(
-            f"cannot write to {out}: {error.strerror}; what is finished is kept, "
+            f"cannot write to {where}: {error.strerror}; what is finished is kept, "
             "and the next run goes on from here"
         ) from error
+
+
+@contextmanager
+def _one_image_only(out: Path) -> Iterator[None]:
+    """Let no place below `out` that is closed to us stop more than the image that belongs there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DENIED or not _is_open(out):
+            raise
+        raise ImageError(f"cannot write to {_spot(error, out)}: {error.strerror}") from error
+
+
+def _is_open(folder: Path) -> bool:
+    """Say whether new files can be made in a folder, which only making one can tell."""
+    try:
+        Path(mkdtemp(prefix=SCRATCH, dir=folder)).rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def _spot(error: OSError, out: Path) -> Path:
+    """Return where something failed as people know it: our own folders and names left out."""
+    named = (name for name in (error.filename, error.filename2) if isinstance(name, str | PathLike))
+    return max(map(_visible, [out, *map(Path, named)]), key=lambda path: len(path.parts))
+
+
+def _visible(path: Path) -> Path:
+    while any(part.startswith(SCRATCH) for part in path.parts):
+        path = path.parent
+    return path
 
 
 def sweep(out: Path) -> None:
@@ -100,16 +135,18 @@ def publish(delivery: Delivery, *, force: bool) -> Receipt:
     returned, says so.
 
     Raises:
-        ImageError: Something is in the way that no receipt accounts for; `force` replaces files.
+        ImageError: Something is in the way that no receipt accounts for, if it is a file without
+            `force`; or the image's own place cannot be written to.
     """
-    old = receipt.standing(delivery.target)
-    for file in delivery.receipt.files:
-        if not (force or (old and file.path in old.hashes)):
-            _refuse_stranger(delivery.home / file.path, file)
-    for path in delivery.folder.rglob("*"):
-        sync(path)
-    with _PLACES:
-        return _move(delivery, old)
+    with _one_image_only(delivery.out):
+        old = receipt.standing(delivery.target)
+        for file in delivery.receipt.files:
+            if not (force or (old and file.path in old.hashes)):
+                _refuse_stranger(delivery.home / file.path, file)
+        for path in delivery.folder.rglob("*"):
+            sync(path)
+        with _PLACES:
+            return _move(delivery, old)
 
 
 def _refuse_stranger(there: Path, file: File) -> None:
@@ -144,7 +181,8 @@ def _exchange(delivery: Delivery, old: Receipt | None) -> Exchange:
         _refuse_folder(home / path)
     concerned = {name, *new, *(old.hashes if old else ())}
     gone = tuple(path for path in sorted(concerned) if _is_file(home / path))
-    return Exchange(home, name, gone, new, delivery.folder.name)
+    exchange = Exchange(home, name, gone, new, delivery.folder.name)
+    return replace(exchange, fresh=tuple(f for f in exchange.folders if not f.exists()))
 
 
 def _is_file(path: Path) -> bool:

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -163,6 +165,85 @@ def test_outputs_may_lie_on_several_disks(go, out, tmp_path_factory, monkeypatch
         assert statuses(go(settings=settings)) == dict.fromkeys(LABELS, "skipped")
     assert (other / "hat.psd").is_file()
     assert not [name for name in names(out) + names(other) if "layerctl-" in name]
+
+
+def closed(folder, monkeypatch, number, *, also=()):
+    """Let no file be made, moved or removed in a folder, which the mode of one does not do for us.
+
+    From files in `also`, other changes fail than those in the folder's.
+    """
+
+    def refuse(method):
+        def call(path, *others, **options):
+            named = [Path(name) for name in (path, *others) if isinstance(name, str | Path)]
+            if any(name.parent == folder or name in also for name in named):
+                raise OSError(number, os.strerror(number), *names_of(named))
+            return method(path, *others, **options)
+
+        return call
+
+    def names_of(named):
+        return [str(named[0]), None, *map(str, named[1:])]
+
+    for name in ("replace", "mkdir", "unlink", "rmdir"):
+        monkeypatch.setattr(Path, name, refuse(getattr(Path, name)))
+    monkeypatch.setattr("os.link", refuse(os.link))
+    real = tempfile.mkdtemp
+
+    def mkdtemp(*, prefix, dir):  # noqa: A002 - as tempfile calls it
+        if Path(dir) == folder:
+            raise OSError(number, os.strerror(number), f"{dir}/{prefix}x")
+        return real(prefix=prefix, dir=dir)
+
+    monkeypatch.setattr(publish, "mkdtemp", mkdtemp)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_folder_that_is_closed_fails_its_photos_and_no_other(
+    go, out, monkeypatch, number, before
+):
+    if before:
+        go(settings="1" * 64)
+    (out / "winter").mkdir(parents=True, exist_ok=True)
+    whole = {name: content for name, content in tree(out).items() if "winter" in name}
+    closed(out / "winter", monkeypatch, number)
+    outcomes = go()
+    assert statuses(outcomes) == dict.fromkeys(LABELS, "done") | {"winter/boot.webp": "failed"}
+    (reason,) = (outcome.reason for outcome in outcomes if outcome.reason)
+    assert reason.startswith(f"cannot write to {out}/winter")
+    assert reason.endswith(f": {os.strerror(number)}")
+    assert {name: content for name, content in tree(out).items() if "winter" in name} == whole
+    assert not [name for name in names(out) if ".layerctl" in name]
+
+
+def test_a_file_that_cannot_be_replaced_is_named(go, out, monkeypatch):
+    go(settings="1" * 64)
+    closed(None, monkeypatch, errno.EPERM, also=[out / "shoe.pptx"])
+    outcomes = go()
+    assert statuses(outcomes) == dict.fromkeys(LABELS, "done") | {"shoe.jpg": "failed"}
+    (reason,) = (outcome.reason for outcome in outcomes if outcome.reason)
+    assert reason == f"cannot write to {out}/shoe.pptx: Operation not permitted"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_an_output_folder_that_is_closed_ends_the_run(go, out, monkeypatch, number):
+    go(settings="1" * 64)
+    closed(out, monkeypatch, number)
+    monkeypatch.setattr("layerctl.batch.lock.Path.unlink", lambda *_, **__: None)
+    with pytest.raises(EnvironmentFault, match=f"cannot write to {out}: {os.strerror(number)}; "):
+        go()
+
+
+def test_an_output_folder_that_is_closed_in_the_middle_ends_the_run(go, out, monkeypatch):
+    def close(photo, preset):
+        if photo.source.name == "shoe.jpg":
+            closed(out, monkeypatch, errno.EROFS)
+            monkeypatch.setattr("layerctl.batch.lock.Path.unlink", lambda *_, **__: None)
+        return slices(photo, preset)
+
+    with pytest.raises(EnvironmentFault, match=f"cannot write to {out}: Read-only file system; "):
+        go(close, sections={"batch": {"jobs": 1}})
 
 
 def test_a_fault_of_the_machine_in_the_model_ends_the_run(go):

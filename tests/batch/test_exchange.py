@@ -14,6 +14,7 @@ from tests.batch.night import names
 
 OLD = {"a.json": "old receipt", "a.psd": "old", "a/00.png": "old", "a/01.png": "old"}
 NEW = {"a.json": "new receipt", "a.psd": "new", "a/00.png": "new", "a.pptx": "new"}
+FRESH: list[str] = []
 
 
 def pour(folder, files):
@@ -44,7 +45,8 @@ def begin(home):
         folder = home.parent / ".layerctl-x"
         pour(folder, NEW)
         new = {path: sha256_of(folder / path) for path in NEW if path != "a.json"}
-        exchange = Exchange(home, "a.json", tuple(OLD), new, folder.name)
+        fresh = tuple(home.parent / path for path in FRESH)
+        exchange = Exchange(home, "a.json", tuple(OLD), new, folder.name, fresh)
         exchange.claim(folder, home.parent)
         exchange.bring(folder, NEW)
         exchange.make()
@@ -119,18 +121,20 @@ def test_stopped_after_the_receipt_the_new_files_are_there(begin, home):
     assert second > 2
 
 
-def test_what_was_not_there_before_goes_again(begin, home, monkeypatch):
+@pytest.mark.parametrize("fresh", [[], ["home"], ["home", "home/a"]])
+def test_what_was_not_there_before_goes_again(begin, home, monkeypatch, fresh):
     shutil.rmtree(home)
-    home.mkdir()
+    (home / "a").mkdir(parents=True)
     monkeypatch.setattr("tests.batch.test_exchange.OLD", {})
-    (home / "a").mkdir()
+    monkeypatch.setattr("tests.batch.test_exchange.FRESH", fresh)
     with pytest.MonkeyPatch.context() as patched:
         stopped_at(6, patched)
         with pytest.raises(Stopped):
             begin()
     assert "a.psd" in contents(home)
     end(home)
-    assert names(home.parent) == []
+    left = {(): ["home", "home/a"], ("home",): ["home", "home/a"], ("home", "home/a"): []}
+    assert names(home.parent) == left[tuple(fresh)]
 
 
 def test_what_somebody_made_of_half_an_exchange_is_kept(begin, home):
