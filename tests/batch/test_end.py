@@ -10,7 +10,7 @@ import pytest
 
 from layerctl.batch import pipeline, publish, stages
 from layerctl.batch.plan import plan
-from layerctl.batch.run import run
+from layerctl.batch.run import preview, run
 from layerctl.batch.stages import Batch
 from layerctl.errors import Busy, EnvironmentFault, ImageError, UsageError
 from layerctl.formats import FORMATS
@@ -28,6 +28,26 @@ def test_a_bad_photo_stops_no_other(go, photos, out):
     assert all(outcome.reason for outcome in outcomes if outcome.status == "failed")
     assert not list(out.rglob("*shoe*"))
     assert not list(out.rglob("*zero*"))
+
+
+def test_what_is_refused_fails_first_and_stops_no_other(go, photos):
+    paint(photos / "shoe.psd" / "front.jpg")
+    outcomes = go()
+    assert outcomes[0].job.label == "shoe.psd/front.jpg"
+    assert "would write over each other's outputs" in outcomes[0].reason
+    assert statuses(outcomes) == dict.fromkeys(LABELS, "done") | {"shoe.psd/front.jpg": "failed"}
+    again = go(settings="1" * 64, sections={"batch": {"fail_fast": True}})
+    assert statuses(again) == {"shoe.psd/front.jpg": "failed"}
+    assert "failed" in statuses(go(force=True)).values()
+
+
+def test_the_model_is_not_loaded_for_what_is_refused(go, photos, out):
+    go()
+    jobs = plan([photos, photos / "nowhere.jpg"], out)[-1:]
+    batch = Batch(out, Preset(), night.SETTINGS)
+    outcomes = list(run(jobs, batch, lambda: pytest.fail("it was loaded")))
+    assert statuses(outcomes) == {"nowhere.jpg": "failed"}
+    assert statuses(preview(jobs, batch)) == {"nowhere.jpg": "failed"}
 
 
 @pytest.mark.parametrize(

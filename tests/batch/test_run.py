@@ -39,6 +39,19 @@ def test_every_photo_gets_its_files_and_nothing_else_is_left(go, out):
     assert names(out) == sorted(expected)
 
 
+def test_a_main_picture_and_a_folder_of_numbered_views_are_done_side_by_side(go, out, tmp_path):
+    for seed, name in enumerate(["shoe.jpg", "shoe/00-background.png", "shoe/01-product-1.png"]):
+        paint(tmp_path / "shop" / name, seed=seed)
+    for expected in ("done", "skipped"):
+        assert set(statuses(go(inputs=[tmp_path / "shop"])).values()) == {expected}
+    assert {name for name in names(out / "shoe") if "product-1" in name} >= {
+        "01-product-1.png",
+        "01-product-1.png.psd",
+        "01-product-1.png.layers.json",
+        "01-product-1.png~/01-product-1.png",
+    }
+
+
 def test_the_same_photos_give_the_same_bytes(go, out, tmp_path):
     go()
     out.rename(tmp_path / "first")
