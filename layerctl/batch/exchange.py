@@ -68,6 +68,8 @@ class Exchange:
 
     def make(self) -> None:
         """Let the old files step aside and the new ones in, when all of them were brought."""
+        for folder in self.folders:
+            sync(folder)
         for path in sorted(self.old, key=lambda path: path != self.receipt):
             with suppress(FileNotFoundError):
                 self._place(path).replace(self._beside(path, "old"))

@@ -193,23 +193,27 @@ def test_what_comes_out_as_it_is_needs_no_copy(go, out):
     assert not [name for name in names(out) if "bak" in name]
 
 
-def test_kept_work_outlives_a_move_that_fails(go, out):
+@pytest.mark.parametrize("for_good", [True, False])
+def test_kept_work_outlives_a_move_that_fails(go, out, for_good):
+    """A move that fails for good can't be taken back before the next run."""
     go()
     (out / "shoe.psd").write_text("by hand")
     real = publish.Path.replace
 
     def replace_some(path, target):
-        if target.name == "shoe.pptx" and ".new." in path.name:
+        if target.name == "shoe.pptx" and (for_good or ".new." in path.name):
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         return real(path, target)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(publish.Path, "replace", replace_some)
         assert statuses(go())["shoe.jpg"] == "failed"
-    assert (out / "shoe.psd").read_text() == "by hand"
+    assert any(".layerctl-" in name for name in names(out)) == for_good
+    assert for_good or (out / "shoe.psd").read_text() == "by hand"
     assert noted(go()) == {"shoe.jpg": ("what was changed since is kept: shoe.psd.bak",)}
+    assert [name for name in names(out) if "bak" in name] == ["shoe.psd.bak"]
     assert (out / "shoe.psd.bak").read_text() == "by hand"
-    assert not (out / "shoe.psd.bak2").exists()
+    assert not [name for name in names(out) if ".layerctl-" in name]
 
 
 @pytest.mark.parametrize("name", ["shoe.psd", "shoe.layers.json", "shoe/00-background.png"])
