@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 TOOL = """
 errors compositing cache machine
-address texts.prompt batch.scratch checkpoints.hashes
+address texts.prompt batch.scratch batch.disk checkpoints.hashes
 document photo.signature photo.integrity checkpoints.hub
 photo.colour
 photo.reading
@@ -37,8 +37,8 @@ formats.psd_layers
 formats.png formats.pptx formats.psd formats.psd_surgery
 formats
 batch.receipt batch.lock
-batch.plan
-batch
+batch.plan batch.backup
+batch batch.exchange
 recursion.rules
 batch.outcome batch.publish
 batch.stages batch.amendment

@@ -8,7 +8,7 @@ that was killed began.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -16,9 +16,9 @@ from typing import cast
 from PIL.PngImagePlugin import PngImageFile
 
 from layerctl.batch import receipt as receipts
+from layerctl.batch.disk import sync
 from layerctl.batch.plan import RECEIPT_ENDING
-from layerctl.batch.publish import listed, sync
-from layerctl.batch.receipt import File, LayerRecord, Receipt
+from layerctl.batch.receipt import SPLIT_BY_HAND, File, LayerRecord, Receipt
 from layerctl.batch.scratch import left_in
 from layerctl.document import Document, Group, Layer, Node, Role, grouped, numbered, planted
 from layerctl.errors import DocumentError
@@ -45,11 +45,8 @@ class Change:
 
 def receipt_of(path: Path) -> Receipt | None:
     """Return the receipt beside a PSD, if there is one that names it."""
-    try:
-        found = receipts.read(_receipt_path(path))
-    except DocumentError:
-        return None
-    return found if any(file.path == path.name for file in found.files) else None
+    found = receipts.standing(_receipt_path(path))
+    return found if found and path.name in found.hashes else None
 
 
 def _receipt_path(path: Path) -> Path:
@@ -82,9 +79,10 @@ def finish(folder: Path) -> None:
 
 
 def resume(home: Path) -> None:
-    """Finish what killed runs began in a folder."""
-    for folder in left_in(home):
-        finish(folder)
+    """Finish what killed runs began in a folder; what cannot be finished now stays."""
+    with suppress(OSError), closing(left_in(home)) as left:
+        for folder in left:
+            finish(folder)
 
 
 def _publish(prepared: Path, home: Path) -> None:
@@ -92,13 +90,13 @@ def _publish(prepared: Path, home: Path) -> None:
 
     What was moved before stays: after a kill this goes on from there.
     """
-    new = {file.path for file in receipts.read(prepared).files}
+    new, old = receipts.read(prepared).hashes, receipts.standing(home / prepared.name)
     for path in new:
         fresh = prepared.parent / path
         if fresh.exists():
             (home / path).parent.mkdir(exist_ok=True)
             fresh.replace(home / path)
-    for path in listed(home / prepared.name) - new:
+    for path in (old.hashes.keys() if old else set()) - new.keys():
         (home / path).unlink(missing_ok=True)
     prepared.replace(home / prepared.name)
     sync(home)
@@ -114,7 +112,7 @@ def _acknowledged(change: Change, standing: Receipt, folder: Path) -> Receipt:
     others = [home / file.path for file in standing.files if file.path != name]
     there = receipts.record_files(filter(Path.is_file, others), home)
     files = (*receipts.record_files([folder / name], folder), *there)
-    note = f"the outputs were changed by hand, and the layer {change.number} was split"
+    note = f"the outputs were changed by hand, and the layer {change.number} {SPLIT_BY_HAND}"
     return replace(standing, files=files, notes=(*standing.notes, note))
 
 
@@ -127,7 +125,7 @@ def _followed(change: Change, standing: Receipt, folder: Path) -> Receipt:
     group = grouped(layer, change.parts)
     document = replace(before, children=planted(children, change.number, group))
     written = [folder / change.path.name, *_exports(document, standing, change.path.parent, folder)]
-    note = f"the layer {change.number}, {layer.name}, was split"
+    note = f"the layer {change.number}, {layer.name}, {SPLIT_BY_HAND}"
     return replace(
         standing,
         layers=tuple(_records(document, known)),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -31,11 +32,13 @@ _Identity: TypeAlias = tuple[int, int]
 class Job:
     """One picture to take apart.
 
-    `key` is the path of its outputs below the output folder, with "/", without their endings.
+    `key` is the path of its outputs below the output folder, with "/", without their endings;
+    `refusal` says why it cannot be done, if that is plain before anything is read.
     """
 
     source: Path
     key: str
+    refusal: str = ""
 
     @property
     def label(self) -> str:
@@ -52,20 +55,21 @@ def plan(inputs: Sequence[Path], out: Path) -> tuple[Job, ...]:
     """Return a job for each picture, sorted by name within each input.
 
     A single folder is mirrored below `out`; of several, each is mirrored in a folder of its own
-    name. A picture given twice is done once.
+    name. A picture given twice is done once. An input that cannot be read is a job that is refused,
+    like a picture that would write where one before it does.
 
     Raises:
-        UsageError: An input is missing, or two pictures would write the same file.
+        UsageError: There is nothing but refusals.
     """
-    jobs: dict[str, Job] = {}
+    found: dict[tuple[str, Path], Job] = {}
     for given in inputs:
         front = PurePosixPath() if len(inputs) == 1 else PurePosixPath(_own_name(given))
         for job in _jobs(given, out, front):
-            other = jobs.setdefault(job.key, job)
-            if other.source.absolute() != job.source.absolute():
-                raise _collision(other, job)
-    _refuse_overlaps(jobs)
-    return tuple(jobs.values())
+            found.setdefault((job.key, job.source.absolute()), job)
+    jobs = tuple(_kept_apart(found.values()))
+    if jobs and all(job.refusal for job in jobs):
+        raise UsageError(*(job.refusal for job in jobs))
+    return jobs
 
 
 def output_name(name: str) -> str:
@@ -78,6 +82,14 @@ def output_name(name: str) -> str:
     if not _ends_like_a_picture(path):
         return _shortened(name + "~")
     return _shortened(path.stem if path.suffix == ".jpg" and _is_plain(path.stem) else name)
+
+
+def placed(name: str, suffix: str) -> str:
+    """Return what an output of a format is called: a file with a suffix, or the folder of a stack.
+
+    That folder gets a "~" for "01-front.png": a file of another stack may be called just so.
+    """
+    return name + ("~" if not suffix and _STACK_FILE.fullmatch(name) else suffix)
 
 
 def _ends_like_a_picture(path: PurePosixPath) -> bool:
@@ -104,19 +116,28 @@ def _own_name(given: Path) -> str:
 
 
 def _jobs(given: Path, out: Path, front: PurePosixPath) -> Iterator[Job]:
-    try:
-        identity = _identity(given)
-    except OSError as error:
-        raise UsageError(f"cannot find {given}: {error.strerror}") from error
+    if refusal := _refusal(given, out):
+        yield Job(given, output_name(_own_name(given)), refusal)
+        return
     if not given.is_dir():
         yield Job(given, output_name(given.name))
         return
-    closed = frozenset({_identity(out)} if out.exists() else ())
-    if identity in closed:
-        raise UsageError(f"{given} is the output folder itself; choose another one with --out")
-    for source in _pictures(given, closed):
+    for source in _pictures(given, _identities(out)):
         folder = source.relative_to(given).parent
         yield Job(source, str(front / folder / output_name(source.name)))
+
+
+def _refusal(given: Path, out: Path) -> str:
+    """Return why nothing can be done with an input, "" if nothing is known against it."""
+    try:
+        identity = _identity(given)
+    except OSError as error:
+        return f"cannot find {given}: {error.strerror}"
+    if not os.access(given, os.R_OK):
+        return f"cannot read {given}: {os.strerror(errno.EACCES)}"
+    if identity in _identities(out):
+        return f"{given} is the output folder itself; choose another one with --out"
+    return ""
 
 
 def _pictures(folder: Path, closed: frozenset[_Identity]) -> list[Path]:
@@ -140,25 +161,59 @@ def _pictures(folder: Path, closed: frozenset[_Identity]) -> list[Path]:
     return found or list(filter(is_picture, [folder]))
 
 
+def _identities(path: Path) -> frozenset[_Identity]:
+    """Return the identity of a folder, none if it is not there."""
+    try:
+        return frozenset({_identity(path)})
+    except OSError:
+        return frozenset()
+
+
 def _identity(path: Path) -> _Identity:
     status = path.stat()
     return status.st_dev, status.st_ino
 
 
-def _refuse_overlaps(jobs: Mapping[str, Job]) -> None:
-    """Refuse jobs whose folders would bear the name of another job's file, or of one of ours."""
-    files = {key + ending: job for key, job in jobs.items() for ending in ENDINGS}
-    for job in jobs.values():
+def _kept_apart(jobs: Iterable[Job]) -> Iterator[Job]:
+    """Yield the jobs, those refused that would write where one before them does.
+
+    A refused input keeps its places: it may be there again tomorrow.
+    """
+    files: dict[str, Job] = {}
+    folders: dict[str, Job] = {}
+    for job in jobs:
+        own, above = _files(job), _folders(job)
+        others = (*map(files.get, [*own, *above]), *map(folders.get, own))
         if any(part.startswith(OWN_FILES) for part in PurePosixPath(job.key).parts):
-            raise UsageError(f"{job.source}: names that begin with {OWN_FILES} are layerctl's own")
-        for folder in (PurePosixPath(job.key), *PurePosixPath(job.key).parents):
-            stacked = _STACK_FILE.fullmatch(folder.name) and jobs.get(str(folder.parent))
-            if other := files.get(str(folder)) or stacked:
-                raise _collision(other, job)
+            words = f"{job.source}: names that begin with {OWN_FILES} are layerctl's own"
+            yield replace(job, refusal=words)
+        elif other := next(filter(None, others), None):
+            yield replace(job, refusal=_collision(other, job))
+        else:
+            files |= dict.fromkeys(own, job)
+            folders |= dict.fromkeys(above, job)
+            yield job
 
 
-def _collision(one: Job, other: Job) -> UsageError:
-    return UsageError(
+def _files(job: Job) -> list[str]:
+    """Return what a job may write; a "/" at the end stands for any file of a stack."""
+    return [*(job.key + ending for ending in ENDINGS), f"{_stack(job)}/"]
+
+
+def _folders(job: Job) -> list[str]:
+    """Return the folders that a job's outputs lie in, those called like a file of a stack twice."""
+    above = PurePosixPath(job.key).parents
+    swallowed = (f"{folder.parent}/" for folder in above if _STACK_FILE.fullmatch(folder.name))
+    return [str(_stack(job)), *map(str, above), *swallowed]
+
+
+def _stack(job: Job) -> PurePosixPath:
+    key = PurePosixPath(job.key)
+    return key.with_name(placed(key.name, ""))
+
+
+def _collision(one: Job, other: Job) -> str:
+    return (
         f"{one.source} and {other.source} would write over each other's outputs; "
         "rename one of them or give each its own --out"
     )

@@ -1,33 +1,34 @@
 """An image's files are made in a scratch folder and moved to their places when all of them exist.
 
-Old receipt away, files in, new receipt last: a receipt that is there is true at any moment. The
-scratch folder knows what is being replaced, so whoever finds it after a crash can clear up.
+A receipt that is there is true at any moment: the old one goes before the old files, and the new
+one comes last. Whoever finds the scratch folder after a crash can clear up.
 """
 
 from __future__ import annotations
 
 import errno
-import json
-import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from tempfile import mkdtemp
 
 from layerctl.batch import receipt
+from layerctl.batch.disk import present, sync
+from layerctl.batch.exchange import Exchange, claimed
 from layerctl.batch.plan import OWN_FILES, Job
 from layerctl.batch.receipt import File, Receipt
-from layerctl.errors import DocumentError, EnvironmentFault, ImageError
+from layerctl.errors import EnvironmentFault, ImageError
 
 SCRATCH = OWN_FILES + "-"
-CLAIMS = "claims.json"
 
-_MACHINE = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
-)
+_DENIED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+"""Errors that the next image meets as well if it is the whole output folder that is closed."""
+
+_MACHINE = _DENIED | {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """Errors that the next image would meet as well."""
 
 _PLACES = threading.Lock()
@@ -39,7 +40,7 @@ def scratch(out: Path) -> Iterator[Path]:
     """Lend a folder below `out` that is gone afterwards, whatever happens.
 
     Raises:
-        EnvironmentFault: The disk is full, or cannot be written to.
+        EnvironmentFault: A disk is full or broken, or `out` cannot be written to.
     """
     try:
         folder = Path(mkdtemp(prefix=SCRATCH, dir=out))
@@ -50,26 +51,61 @@ def scratch(out: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in _MACHINE:
             raise
+        where = out if error.errno in _DENIED else _spot(error, out)
         raise EnvironmentFault(
-            f"cannot write to {out}: {error.strerror}; what is finished is kept, "
+            f"cannot write to {where}: {error.strerror}; what is finished is kept, "
             "and the next run goes on from here"
         ) from error
 
 
+@contextmanager
+def _one_image_only(out: Path) -> Iterator[None]:
+    """Let no place below `out` that is closed to us stop more than the image that belongs there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DENIED or not _is_open(out):
+            raise
+        raise ImageError(f"cannot write to {_spot(error, out)}: {error.strerror}") from error
+
+
+def _is_open(folder: Path) -> bool:
+    """Say whether new files can be made in a folder, which only making one can tell."""
+    try:
+        Path(mkdtemp(prefix=SCRATCH, dir=folder)).rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def _spot(error: OSError, out: Path) -> Path:
+    """Return where something failed as people know it: our own folders and names left out."""
+    named = (name for name in (error.filename, error.filename2) if isinstance(name, str | PathLike))
+    return max(map(_visible, [out, *map(Path, named)]), key=lambda path: len(path.parts))
+
+
+def _visible(path: Path) -> Path:
+    while any(part.startswith(SCRATCH) for part in path.parts):
+        path = path.parent
+    return path
+
+
 def sweep(out: Path) -> None:
     """Clear up after runs that were killed; only whoever holds `out` may do this."""
-    for left in out.glob(SCRATCH + "*"):
+    for left in filter(Path.is_dir, out.glob(SCRATCH + "*")):
         _discard(left, out)
 
 
 def _discard(folder: Path, out: Path) -> None:
-    """Remove a scratch folder, and what had been moved out of it for an image without receipt."""
-    with _PLACES, suppress(OSError, ValueError):
-        claims = json.loads((folder / CLAIMS).read_bytes())
-        if not (out / claims["receipt"]).exists():
-            for path in claims["files"]:
-                _remove(out / path)
-    shutil.rmtree(folder, ignore_errors=True)
+    """End the exchange that a scratch folder has a claim for, and remove the folder.
+
+    If that does not work now, it stays for the next run.
+    """
+    with suppress(OSError):
+        if exchange := claimed(folder, out):
+            with _PLACES:
+                exchange.end()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -92,29 +128,25 @@ class Delivery:
         return self.target.parent
 
 
-def publish(delivery: Delivery, *, force: bool) -> None:
+def publish(delivery: Delivery, *, force: bool) -> Receipt:
     """Move the files to their places and the receipt after them; remove what it replaces.
 
+    What was changed by hand among that is kept under a backup name, and the receipt, which is
+    returned, says so.
+
     Raises:
-        ImageError: Something is in the way that no receipt accounts for; `force` replaces files.
+        ImageError: Something is in the way that no receipt accounts for, if it is a file without
+            `force`; or the image's own place cannot be written to.
     """
-    old = listed(delivery.target)
-    for file in delivery.receipt.files:
-        if not (force or file.path in old):
-            _refuse_stranger(delivery.home / file.path, file)
-    receipt.write(delivery.receipt, delivery.folder / delivery.target.name)
-    for path in delivery.folder.rglob("*"):
-        sync(path)
-    with _PLACES:
-        _move(delivery, old)
-
-
-def listed(path: Path) -> set[str]:
-    """Return the files that the receipt at `path`, if there is a readable one, accounts for."""
-    try:
-        return {file.path for file in receipt.read(path).files}
-    except DocumentError:
-        return set()
+    with _one_image_only(delivery.out):
+        old = receipt.standing(delivery.target)
+        for file in delivery.receipt.files:
+            if not (force or (old and file.path in old.hashes)):
+                _refuse_stranger(delivery.home / file.path, file)
+        for path in delivery.folder.rglob("*"):
+            sync(path)
+        with _PLACES:
+            return _move(delivery, old)
 
 
 def _refuse_stranger(there: Path, file: File) -> None:
@@ -128,52 +160,56 @@ def _refuse_folder(there: Path) -> None:
         raise ImageError(f"there is a folder where the file {there} has to go")
 
 
-def _move(delivery: Delivery, old: set[str]) -> None:
-    new = [file.path for file in delivery.receipt.files]
-    for place in (delivery.target, *(delivery.home / path for path in new)):
-        _refuse_folder(place)
-    folders = {(delivery.home / path).parent for path in new} | {delivery.home}
-    _make(folders)
-    _claim(delivery, old.union(new))
-    delivery.target.unlink(missing_ok=True)
-    for path in old.difference(new):
-        _remove(delivery.home / path)
-    for path in new:
-        (delivery.folder / path).replace(delivery.home / path)
-    for folder in folders:
-        sync(folder)
-    (delivery.folder / delivery.target.name).replace(delivery.target)
-    sync(delivery.home)
+def _move(delivery: Delivery, old: Receipt | None) -> Receipt:
+    exchange = _exchange(delivery, old)
+    exchange.claim(delivery.folder, delivery.out)
+    _make(exchange.folders)
+    exchange.bring(delivery.folder, exchange.new)
+    made = _noted(delivery.receipt, [exchange.keep(path) for path in _by_hand(exchange, old)])
+    target = delivery.folder / exchange.receipt
+    receipt.write(made, target)
+    sync(target)
+    exchange.bring(delivery.folder, [exchange.receipt])
+    exchange.make()
+    return made
 
 
-def _make(folders: set[Path]) -> None:
+def _exchange(delivery: Delivery, old: Receipt | None) -> Exchange:
+    """Return what goes and what comes, when nothing is in the way."""
+    home, name, new = delivery.home, delivery.target.name, delivery.receipt.hashes
+    for path in (name, *new):
+        _refuse_folder(home / path)
+    concerned = {name, *new, *(old.hashes if old else ())}
+    gone = tuple(path for path in sorted(concerned) if _is_file(home / path))
+    exchange = Exchange(home, name, gone, new, delivery.folder.name)
+    return replace(exchange, fresh=tuple(f for f in exchange.folders if not f.exists()))
+
+
+def _is_file(path: Path) -> bool:
+    return present(path) and not path.is_dir()
+
+
+def _by_hand(exchange: Exchange, old: Receipt | None) -> Iterator[str]:
+    """Yield the files that go and that somebody may miss: not as we wrote them, nor as we do now.
+
+    This reads all of them, so that not even a change that hides behind an old date is lost.
+    """
+    recorded = old.hashes if old and not old.made_by_hand else {}
+    for path in exchange.old:
+        if path != exchange.receipt and (exchange.home / path).is_file():
+            known = {recorded.get(path), exchange.new.get(path)}
+            if receipt.sha256_of(exchange.home / path) not in known:
+                yield path
+
+
+def _noted(made: Receipt, kept: Sequence[str]) -> Receipt:
+    note = f"what was changed since is kept: {', '.join(kept)}"
+    return replace(made, notes=(*made.notes, note)) if kept else made
+
+
+def _make(folders: Iterable[Path]) -> None:
     for folder in folders:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise ImageError(f"there is a file where the folder {folder} has to go") from error
-
-
-def _claim(delivery: Delivery, paths: set[str]) -> None:
-    """Note what is about to be replaced, for whoever has to clear up after us."""
-    above = Path(delivery.job.key).parent
-    files = sorted(str(above / path) for path in paths)
-    note = delivery.folder / CLAIMS
-    note.write_text(json.dumps({"receipt": delivery.job.receipt, "files": files}))
-    sync(note)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file if it is there, and its folder if that is empty then."""
-    path.unlink(missing_ok=True)
-    with suppress(OSError):
-        path.parent.rmdir()
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or folder is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -31,6 +31,10 @@ Name: TypeAlias = InstanceOf[str]
 """Pydantic's own string check refuses the lone surrogates of odd file names."""
 
 
+SPLIT_BY_HAND = "was split"
+"""How notes end on what somebody did with `recurse` to the files of a run."""
+
+
 @dataclass(frozen=True)
 class Input:
     """The photo as it was read."""
@@ -93,6 +97,16 @@ class Receipt:
             for doubt in layer.doubts
         )
 
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """The sha256 of each output, by its path."""
+        return {file.path: file.sha256 for file in self.files}
+
+    @property
+    def made_by_hand(self) -> bool:
+        """Whether there is work of somebody's in the outputs, although they are as recorded."""
+        return any(note.endswith(SPLIT_BY_HAND) for note in self.notes)
+
 
 _CHECK = TypeAdapter(Receipt)
 
@@ -109,6 +123,14 @@ def read(path: Path) -> Receipt:
         raise DocumentError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, ValidationError, RecursionError) as error:
         raise DocumentError(f"{path} is not a receipt that this version understands") from error
+
+
+def standing(path: Path) -> Receipt | None:
+    """Return the receipt in a file, if there is one that can be understood."""
+    try:
+        return read(path)
+    except DocumentError:
+        return None
 
 
 def write(receipt: Receipt, path: Path) -> None:

@@ -22,7 +22,7 @@ HASHERS = 4
 
 
 def run(jobs: Sequence[Job], batch: Batch, open_model: Callable[[], Model]) -> Outcomes:
-    """Yield what becomes of each photo: first those done already, then the others in order.
+    """Yield what becomes of each photo: first of those refused or done already, then in order.
 
     Close the iterator, or raise in the loop over it, to stop: what is under way is cleared up and
     left to the next run.
@@ -42,27 +42,31 @@ def run(jobs: Sequence[Job], batch: Batch, open_model: Callable[[], Model]) -> O
         sweep(batch.out)
         for home in sorted({(batch.out / job.receipt).parent for job in jobs}):
             resume(home)
-        todo, done = divide(jobs, batch)
-        yield from done
-        if todo:
+        todo, known = divide(jobs, batch)
+        yield from known
+        over = batch.preset.batch.fail_fast and any(found.status == "failed" for found in known)
+        if todo and not over:
             yield from stream(todo, batch, open_model())
 
 
 def preview(jobs: Sequence[Job], batch: Batch) -> Outcomes:
     """Yield what `run` would do, and touch nothing."""
-    todo, done = divide(jobs, batch)
-    yield from done
+    todo, known = divide(jobs, batch)
+    yield from known
     yield from (Outcome(job, "todo") for job in todo)
 
 
 def divide(jobs: Sequence[Job], batch: Batch) -> tuple[list[Job], list[Outcome]]:
-    """Return the jobs that are to be done, and an outcome for each that is done already."""
+    """Return the jobs that are to be done, and an outcome for each of the others."""
+    failed = [Outcome(job, "failed", reason=job.refusal) for job in jobs if job.refusal]
+    sound = [job for job in jobs if not job.refusal]
     if batch.force:
-        return list(jobs), []
+        return sound, failed
     with ThreadPoolExecutor(HASHERS) as pool:
-        found = list(zip(jobs, pool.map(partial(_standing, batch), jobs), strict=True))
+        found = list(zip(sound, pool.map(partial(_standing, batch), sound), strict=True))
     todo = [job for job, standing in found if not standing]
-    return todo, [Outcome(job, "skipped", standing) for job, standing in found if standing]
+    skipped = [Outcome(job, "skipped", standing) for job, standing in found if standing]
+    return todo, failed + skipped
 
 
 def _standing(batch: Batch, job: Job) -> Receipt | None:

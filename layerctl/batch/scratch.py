@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
@@ -41,7 +41,7 @@ def scratch_in(home: Path, finish: Callable[[Path], None]) -> Iterator[Path]:
         raise EnvironmentFault(f"cannot write to {home}: {reason}") from error
 
 
-def left_in(home: Path) -> Iterator[Path]:
+def left_in(home: Path) -> Generator[Path, None, None]:
     """Yield the folders that killed runs left in `home`, each held, and gone when the next comes.
 
     What a run still works in is passed over.

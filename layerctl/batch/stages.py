@@ -9,7 +9,7 @@ from math import inf
 from pathlib import Path
 
 from layerctl.batch import Model, receipt
-from layerctl.batch.plan import Job
+from layerctl.batch.plan import Job, placed
 from layerctl.batch.publish import Delivery, publish, scratch
 from layerctl.batch.receipt import Input, Receipt
 from layerctl.document import Decomposition, Document
@@ -137,15 +137,14 @@ def deliver(drawn: Drawn, batch: Batch, carry_on: Callable[[], None]) -> Receipt
             notes=drawn.notes,
             prompt=drawn.taken.prompt,
         )
-        publish(Delivery(drawn.job, folder, made, batch.out), force=batch.force)
-    return made
+        return publish(Delivery(drawn.job, folder, made, batch.out), force=batch.force)
 
 
 def _exports(document: Document, stem: Path, export: ExportSection) -> Iterator[tuple[Path, ...]]:
     """Write one format after the other beside each other; yield the files of each."""
     for name in export.formats:
         form = FORMATS[name]
-        target = stem.with_name(stem.name + form.suffix_for(document))
+        target = stem.with_name(placed(stem.name, form.suffix_for(document)))
         yield form.write(document, target, export)
 
 

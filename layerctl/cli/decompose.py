@@ -33,7 +33,9 @@ class LogFormat(StrEnum):
 
 def decompose(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT", help="Photos, and folders of photos.")
+        list[Path],
+        # What cannot be read fails by name, and the other inputs are done.
+        typer.Argument(metavar="INPUT", help="Photos, and folders of photos.", readable=False),
     ],
     *,
     out: Annotated[

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from layerctl.address import find
+from layerctl.batch import backup
 from layerctl.batch.amendment import Change, finish, prepare, receipt_of, resume
-from layerctl.batch.publish import sync
+from layerctl.batch.disk import sync
 from layerctl.batch.scratch import scratch_in
 from layerctl.document import Document, Layer, Node
 from layerctl.errors import Busy, DocumentError, EnvironmentFault
@@ -31,9 +30,6 @@ ICC_PROFILE = 1039
 
 UNCHANGED = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
 """What tells that a file is the one that was read."""
-
-BACKUP = ".bak"
-"""What is put after the name of the file that is replaced; later ones get a number after it."""
 
 
 @dataclass(frozen=True)
@@ -204,21 +200,8 @@ def _written(result: Result, layout: Layout, held: _Held, order: Order) -> Resul
             prepare(change, standing, folder)
         held.check_unchanged()
         if target == path and order.backup:
-            result = replace(result, backup=_kept(path, folder))
+            spare = folder / f"{path.name}{backup.ENDING}"
+            result = replace(result, backup=backup.keep(path, spare))
         fresh.replace(target)
         sync(target.parent)
     return result
-
-
-def _kept(path: Path, folder: Path) -> Path:
-    """Keep a file under the first backup name that is free; no backup ever gives way to another."""
-    names = chain([BACKUP], (f"{BACKUP}{number}" for number in count(2)))
-    backup = next(p for name in names if not (p := path.with_name(path.name + name)).exists())
-    try:
-        os.link(path, backup)
-    except OSError:
-        # The file system knows no second names for a file.
-        shutil.copy2(path, folder / backup.name)
-        sync(folder / backup.name)
-        (folder / backup.name).replace(backup)
-    return backup

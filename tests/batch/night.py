@@ -234,8 +234,9 @@ def deadly(moment):
 
 
 def dies_moving(inputs, out, moment):
-    """Run, and be killed just before the n-th time that a file is moved or removed."""
+    """Run, and be killed just before the n-th time that a file is moved, linked or removed."""
     made = deadly(moment)
+    os.link = made(os.link)
     for name in ("replace", "unlink"):
         setattr(Path, name, made(getattr(Path, name)))
     all_night(inputs, out)

@@ -2,13 +2,15 @@
 
 import errno
 import os
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from layerctl.batch import pipeline, publish, stages
 from layerctl.batch.plan import plan
-from layerctl.batch.run import run
+from layerctl.batch.run import preview, run
 from layerctl.batch.stages import Batch
 from layerctl.errors import Busy, EnvironmentFault, ImageError, UsageError
 from layerctl.formats import FORMATS
@@ -26,6 +28,26 @@ def test_a_bad_photo_stops_no_other(go, photos, out):
     assert all(outcome.reason for outcome in outcomes if outcome.status == "failed")
     assert not list(out.rglob("*shoe*"))
     assert not list(out.rglob("*zero*"))
+
+
+def test_what_is_refused_fails_first_and_stops_no_other(go, photos):
+    paint(photos / "shoe.psd" / "front.jpg")
+    outcomes = go()
+    assert outcomes[0].job.label == "shoe.psd/front.jpg"
+    assert "would write over each other's outputs" in outcomes[0].reason
+    assert statuses(outcomes) == dict.fromkeys(LABELS, "done") | {"shoe.psd/front.jpg": "failed"}
+    again = go(settings="1" * 64, sections={"batch": {"fail_fast": True}})
+    assert statuses(again) == {"shoe.psd/front.jpg": "failed"}
+    assert "failed" in statuses(go(force=True)).values()
+
+
+def test_the_model_is_not_loaded_for_what_is_refused(go, photos, out):
+    go()
+    jobs = plan([photos, photos / "nowhere.jpg"], out)[-1:]
+    batch = Batch(out, Preset(), night.SETTINGS)
+    outcomes = list(run(jobs, batch, lambda: pytest.fail("it was loaded")))
+    assert statuses(outcomes) == {"nowhere.jpg": "failed"}
+    assert statuses(preview(jobs, batch)) == {"nowhere.jpg": "failed"}
 
 
 @pytest.mark.parametrize(
@@ -120,6 +142,128 @@ def test_a_disk_that_fills_up_while_files_move_leaves_no_half_of_them(go, out, m
     with pytest.raises(EnvironmentFault):
         go(sections={"batch": {"jobs": 1}})
     assert names(out) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EBUSY])
+@pytest.mark.parametrize("moment", range(0, 24, 4))
+def test_a_redo_that_cannot_be_moved_leaves_what_was_there(go, out, monkeypatch, number, moment):
+    go(settings="1" * 64, sections={"decompose": {"layers": 7}})
+    real, steps = publish.Path.replace, iter(range(moment, -1, -1))
+    whole = {name: content for name, content in tree(out).items() if name.startswith("cup")}
+
+    def replace(path, target):
+        if next(steps, None) == 0:
+            raise OSError(number, os.strerror(number), str(path), None, str(target))
+        return real(path, target)
+
+    monkeypatch.setattr(publish.Path, "replace", replace)
+    sections = {"batch": {"jobs": 1, "fail_fast": True}}
+    if number == errno.ENOSPC:
+        with pytest.raises(EnvironmentFault):
+            go(sections=sections)
+    else:
+        assert statuses(go(sections=sections))["cup.png"] == "failed"
+    found = tree(out)
+    assert {name: content for name, content in found.items() if name.startswith("cup")} == whole
+    assert not [name for name in found if ".layerctl" in name]
+
+
+def test_outputs_may_lie_on_several_disks(go, out, tmp_path_factory, monkeypatch):
+    other = tmp_path_factory.mktemp("other")
+    out.mkdir()
+    (out / "summer").symlink_to(other)
+    move = publish.Path.replace
+
+    def replace(path, target):
+        if ("summer" in path.parts) != ("summer" in target.parts):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(path), None, str(target))
+        return move(path, target)
+
+    monkeypatch.setattr(publish.Path, "replace", replace)
+    for settings in ("1" * 64, "2" * 64):
+        assert statuses(go(settings=settings)) == dict.fromkeys(LABELS, "done")
+        assert statuses(go(settings=settings)) == dict.fromkeys(LABELS, "skipped")
+    assert (other / "hat.psd").is_file()
+    assert not [name for name in names(out) + names(other) if "layerctl-" in name]
+
+
+def closed(folder, monkeypatch, number, *, also=()):
+    """Let no file be made, moved or removed in a folder, which the mode of one does not do for us.
+
+    From files in `also`, other changes fail than those in the folder's.
+    """
+
+    def refuse(method):
+        def call(path, *others, **options):
+            named = [Path(name) for name in (path, *others) if isinstance(name, str | Path)]
+            if any(name.parent == folder or name in also for name in named):
+                raise OSError(number, os.strerror(number), *names_of(named))
+            return method(path, *others, **options)
+
+        return call
+
+    def names_of(named):
+        return [str(named[0]), None, *map(str, named[1:])]
+
+    for name in ("replace", "mkdir", "unlink", "rmdir"):
+        monkeypatch.setattr(Path, name, refuse(getattr(Path, name)))
+    monkeypatch.setattr("os.link", refuse(os.link))
+    real = tempfile.mkdtemp
+
+    def mkdtemp(*, prefix, dir):  # noqa: A002 - as tempfile calls it
+        if Path(dir) == folder:
+            raise OSError(number, os.strerror(number), f"{dir}/{prefix}x")
+        return real(prefix=prefix, dir=dir)
+
+    monkeypatch.setattr(publish, "mkdtemp", mkdtemp)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_folder_that_is_closed_fails_its_photos_and_no_other(
+    go, out, monkeypatch, number, before
+):
+    if before:
+        go(settings="1" * 64)
+    (out / "winter").mkdir(parents=True, exist_ok=True)
+    whole = {name: content for name, content in tree(out).items() if "winter" in name}
+    closed(out / "winter", monkeypatch, number)
+    outcomes = go()
+    assert statuses(outcomes) == dict.fromkeys(LABELS, "done") | {"winter/boot.webp": "failed"}
+    (reason,) = (outcome.reason for outcome in outcomes if outcome.reason)
+    assert reason.startswith(f"cannot write to {out}/winter")
+    assert reason.endswith(f": {os.strerror(number)}")
+    assert {name: content for name, content in tree(out).items() if "winter" in name} == whole
+    assert not [name for name in names(out) if ".layerctl" in name]
+
+
+def test_a_file_that_cannot_be_replaced_is_named(go, out, monkeypatch):
+    go(settings="1" * 64)
+    closed(None, monkeypatch, errno.EPERM, also=[out / "shoe.pptx"])
+    outcomes = go()
+    assert statuses(outcomes) == dict.fromkeys(LABELS, "done") | {"shoe.jpg": "failed"}
+    (reason,) = (outcome.reason for outcome in outcomes if outcome.reason)
+    assert reason == f"cannot write to {out}/shoe.pptx: Operation not permitted"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_an_output_folder_that_is_closed_ends_the_run(go, out, monkeypatch, number):
+    go(settings="1" * 64)
+    closed(out, monkeypatch, number)
+    monkeypatch.setattr("layerctl.batch.lock.Path.unlink", lambda *_, **__: None)
+    with pytest.raises(EnvironmentFault, match=f"cannot write to {out}: {os.strerror(number)}; "):
+        go()
+
+
+def test_an_output_folder_that_is_closed_in_the_middle_ends_the_run(go, out, monkeypatch):
+    def close(photo, preset):
+        if photo.source.name == "shoe.jpg":
+            closed(out, monkeypatch, errno.EROFS)
+            monkeypatch.setattr("layerctl.batch.lock.Path.unlink", lambda *_, **__: None)
+        return slices(photo, preset)
+
+    with pytest.raises(EnvironmentFault, match=f"cannot write to {out}: Read-only file system; "):
+        go(close, sections={"batch": {"jobs": 1}})
 
 
 def test_a_fault_of_the_machine_in_the_model_ends_the_run(go):

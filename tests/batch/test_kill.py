@@ -102,7 +102,7 @@ def test_a_run_killed_while_it_replaces_older_results_leaves_no_mixture(
 
 
 @pytest.mark.parametrize("photos", [2], indirect=True)
-@pytest.mark.parametrize("moment", range(0, 13, 2))
+@pytest.mark.parametrize("moment", [*range(0, 30, 3), *range(30, 66, 9)])
 def test_each_step_of_publishing_may_be_the_last(photos, out, tmp_path, processes, moment):
     """Killed by itself just before the n-th change it makes to a folder."""
     finish(photos, tmp_path / "unbroken")
@@ -114,6 +114,23 @@ def test_each_step_of_publishing_may_be_the_last(photos, out, tmp_path, processe
     assert_sound(photos, out)
     finish(photos, out)
     assert tree(out) == tree(tmp_path / "unbroken")
+
+
+@pytest.mark.parametrize("photos", [1], indirect=True)
+@pytest.mark.parametrize("moment", range(0, 36, 3))
+def test_work_made_by_hand_outlives_a_kill_at_each_step(photos, out, processes, moment):
+    finish(photos, out, settings="1" * 64, layers=7)
+    work = {"0/0.png.psd": "a designer's", "0/0.png/06-product-6.png": "another's"}
+    for name, text in work.items():
+        (out / name).write_text(text)
+    process = processes.Process(target=night.dies_moving, args=(photos, out, moment))
+    process.start()
+    process.join()
+    assert process.exitcode == -9
+    finish(photos, out)
+    assert_sound(photos, out)
+    assert {name: (out / f"{name}.bak").read_text() for name in work} == work
+    assert len([name for name in night.names(out) if ".bak" in name]) == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

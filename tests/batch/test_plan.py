@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerctl.batch.plan import LONGEST_NAME, output_name, plan
+from layerctl.batch.plan import LONGEST_NAME, output_name, placed, plan
 from layerctl.errors import UsageError
 from tests.batch.night import paint
 
@@ -102,23 +102,58 @@ def test_a_photo_given_twice_is_done_once(tmp_path):
     assert keys([folder / "x.jpg", folder / "x.jpg"], tmp_path / "out") == ["x"]
 
 
-def test_two_photos_of_one_name_are_refused_by_both_names(tmp_path):
+def refusals(inputs, out):
+    return {str(job.source): job.refusal for job in plan(inputs, out) if job.refusal}
+
+
+def test_of_two_photos_of_one_name_the_later_is_refused_by_both_names(tmp_path):
     one, two = touch(tmp_path / "a", "x.jpg"), touch(tmp_path / "b", "x.jpg")
-    with pytest.raises(UsageError, match=r"a/x\.jpg and .*b/x\.jpg would write over each other"):
-        plan([one / "x.jpg", two / "x.jpg"], tmp_path / "out")
+    found = refusals([one / "x.jpg", two / "x.jpg", one / "x.jpg"], tmp_path / "out")
+    assert list(found) == [str(two / "x.jpg")]
+    assert "a/x.jpg and " in found[str(two / "x.jpg")]
+    assert "b/x.jpg would write over each other's outputs" in found[str(two / "x.jpg")]
 
 
 @pytest.mark.parametrize(
-    "names",
+    ("names", "later"),
     [
-        ("shoe.jpg", "shoe/00-background.png"),
-        ("shoe.jpg", "shoe/00-background.png/deep.jpg"),
-        ("shoe.jpg", "shoe.psd/front.jpg"),
+        (("shoe.jpg", "shoe/00-background.png/deep.jpg"), "shoe.jpg"),
+        (("shoe.jpg", "shoe.psd/front.jpg"), "shoe.psd/front.jpg"),
+        (("shoe/a.jpg", "shoe/a/12-x.png/b/c.jpg"), "shoe/a.jpg"),
+        (("00-a.png", "00-a.png~/01-b.png/c.jpg"), "00-a.png~/01-b.png/c.jpg"),
     ],
 )
-def test_a_folder_that_would_swallow_another_output_is_refused(tmp_path, names):
-    with pytest.raises(UsageError, match="would write over each other's outputs"):
-        plan([touch(tmp_path / "in", *names)], tmp_path / "out")
+def test_of_a_folder_and_an_output_that_it_would_swallow_the_later_is_refused(
+    tmp_path, names, later
+):
+    folder = touch(tmp_path / "in", *names, "other.jpg")
+    found = refusals([folder], tmp_path / "out")
+    assert list(found) == [str(folder / later)]
+    assert "would write over each other's outputs" in found[str(folder / later)]
+
+
+def test_numbered_views_may_lie_in_a_folder_called_like_the_main_picture(tmp_path):
+    folder = touch(tmp_path / "in", "shoe.jpg", "shoe/00-background.png", "shoe/01-front.png")
+    assert refusals([folder], tmp_path / "out") == {}
+    assert keys([folder], tmp_path / "out") == [
+        "shoe/00-background.png",
+        "shoe/01-front.png",
+        "shoe",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "expected"),
+    [
+        ("shoe", "", "shoe"),
+        ("cup.png", "", "cup.png"),
+        ("01-front.png", "", "01-front.png~"),
+        ("01-front.png", ".psd", "01-front.png.psd"),
+        ("01-front.png.png", "", "01-front.png.png~"),
+    ],
+)
+def test_the_folder_of_a_stack_is_never_called_like_a_file_of_one(name, suffix, expected):
+    assert placed(name, suffix) == expected
 
 
 def test_photos_may_lie_in_a_folder_called_like_a_photo(tmp_path):
@@ -132,8 +167,12 @@ def test_hidden_files_and_the_output_folder_are_passed_over(tmp_path):
 
 
 def test_the_output_folder_is_no_input(tmp_path):
+    folder = touch(tmp_path / "in", "x.jpg")
     with pytest.raises(UsageError, match="is the output folder itself"):
-        plan([touch(tmp_path, "x.jpg")], tmp_path)
+        plan([folder], folder)
+    (tmp_path / "out").mkdir()
+    found = refusals([folder, tmp_path / "out"], tmp_path / "out")
+    assert list(found) == [str(tmp_path / "out")]
 
 
 def test_names_of_our_own_files_are_refused(tmp_path):
@@ -149,9 +188,36 @@ def test_links_are_followed_but_not_in_a_ring(tmp_path):
     assert keys([folder], tmp_path / "out") == ["a/x", "b/x"]
 
 
-def test_a_missing_input_is_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"cannot find .*nowhere: No such file"):
-        plan([tmp_path / "nowhere"], tmp_path / "out")
+def test_a_missing_input_is_refused_and_alone_it_is_a_wrong_command(tmp_path):
+    missing, photo = tmp_path / "nowhere.jpg", touch(tmp_path, "x.jpg") / "x.jpg"
+    words = f"cannot find {missing}: No such file or directory"
+    assert refusals([missing, photo], tmp_path / "out") == {str(missing): words}
+    with pytest.raises(UsageError, match=words):
+        plan([missing], tmp_path / "out")
+    with pytest.raises(UsageError, match=f"{words}\ncannot find .*elsewhere: No such"):
+        plan([missing, tmp_path / "elsewhere"], tmp_path / "out")
+
+
+def test_a_link_that_leads_nowhere_is_a_missing_input(tmp_path):
+    folder = touch(tmp_path, "x.jpg")
+    (folder / "y.jpg").symlink_to("nowhere.jpg")
+    assert list(refusals([folder / "x.jpg", folder / "y.jpg"], tmp_path / "out")) == [
+        str(folder / "y.jpg")
+    ]
+
+
+def test_an_input_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
+    folder = touch(tmp_path, "x.jpg", "y.jpg")
+    monkeypatch.setattr("os.access", lambda path, _: path.name != "y.jpg")
+    found = refusals([folder / "x.jpg", folder / "y.jpg"], tmp_path / "out")
+    assert found == {str(folder / "y.jpg"): f"cannot read {folder / 'y.jpg'}: Permission denied"}
+
+
+def test_a_missing_input_keeps_its_name(tmp_path):
+    """Else its outputs would be another's today and its own tomorrow."""
+    photo = touch(tmp_path / "b", "x.jpg", "z.jpg") / "x.jpg"
+    found = refusals([tmp_path / "a" / "x.jpg", photo, photo.with_name("z.jpg")], tmp_path / "out")
+    assert list(found) == [str(tmp_path / "a" / "x.jpg"), str(photo)]
 
 
 def test_a_folder_without_photos_has_no_jobs(tmp_path):

@@ -1,5 +1,6 @@
 """What a run does: whose turn it is, what is left alone, what lies in the folder afterwards."""
 
+import errno
 import os
 import threading
 import time
@@ -38,6 +39,19 @@ def test_every_photo_gets_its_files_and_nothing_else_is_left(go, out):
     assert names(out) == sorted(expected)
 
 
+def test_a_main_picture_and_a_folder_of_numbered_views_are_done_side_by_side(go, out, tmp_path):
+    for seed, name in enumerate(["shoe.jpg", "shoe/00-background.png", "shoe/01-product-1.png"]):
+        paint(tmp_path / "shop" / name, seed=seed)
+    for expected in ("done", "skipped"):
+        assert set(statuses(go(inputs=[tmp_path / "shop"])).values()) == {expected}
+    assert {name for name in names(out / "shoe") if "product-1" in name} >= {
+        "01-product-1.png",
+        "01-product-1.png.psd",
+        "01-product-1.png.layers.json",
+        "01-product-1.png~/01-product-1.png",
+    }
+
+
 def test_the_same_photos_give_the_same_bytes(go, out, tmp_path):
     go()
     out.rename(tmp_path / "first")
@@ -74,7 +88,8 @@ def test_a_file_that_is_cut_short_or_lost_is_made_again(go, out, name):
     whole = tree(out)
     (out / name).write_bytes((out / name).read_bytes()[:20])
     assert redone(go()) == ["shoe.jpg"]
-    assert tree(out) == whole
+    assert {**tree(out), "shoe.layers.json": 0}.items() >= {**whole, "shoe.layers.json": 0}.items()
+    (out / f"{name}.bak").unlink(missing_ok=True)
     (out / name).unlink()
     assert redone(go()) == ["shoe.jpg"]
     assert tree(out) == whole
@@ -120,6 +135,85 @@ def test_a_file_that_no_receipt_names_is_not_replaced_unless_forced(go, out):
     assert names(out).count("shoe.pptx") == 0
     assert (out / "shoe.psd").read_text() == "weeks of work"
     assert redone(go(force=True)) == LABELS
+    assert (out / "shoe.psd.bak").read_text() == "weeks of work"
+
+
+AGAIN = [
+    {},
+    {"force": True},
+    {"settings": "1" * 64},
+    {"settings": "1" * 64, "sections": {"export": {"formats": ["pptx"]}}, "force": True},
+]
+"""Ways to do a photo again: the last without the PSD and the PNGs."""
+
+
+def noted(outcomes):
+    return {o.job.label: o.receipt.notes for o in outcomes if o.receipt and o.receipt.notes}
+
+
+@pytest.mark.parametrize("options", AGAIN)
+def test_work_of_a_designer_is_kept_and_the_note_says_where(go, out, options):
+    go()
+    for name in ("shoe.psd", "shoe/01-product-1.png"):
+        (out / name).write_text(f"by hand: {name}")
+    note = "what was changed since is kept: shoe.psd.bak, shoe/01-product-1.png.bak"
+    outcomes = go(**options)
+    assert noted(outcomes) == {"shoe.jpg": (note,)}
+    assert receipt.read(out / "shoe.layers.json").notes == (note,)
+    for name in ("shoe.psd", "shoe/01-product-1.png"):
+        assert (out / f"{name}.bak").read_text() == f"by hand: {name}"
+    assert [name for name in names(out) if "bak" in name] == [
+        "shoe.psd.bak",
+        "shoe/01-product-1.png.bak",
+    ]
+
+
+def test_work_that_is_kept_never_gives_way_to_later_work(go, out):
+    go()
+    for text in ("one", "two", "three"):
+        (out / "shoe.psd").write_text(text)
+        go()
+    kept = ["shoe.psd.bak", "shoe.psd.bak2", "shoe.psd.bak3"]
+    assert [(out / name).read_text() for name in kept] == ["one", "two", "three"]
+
+
+def test_what_nobody_touched_is_replaced_without_copies(go, out):
+    go()
+    for options in AGAIN:
+        assert noted(go(**options)) == {}
+    assert not [name for name in names(out) if "bak" in name]
+
+
+def test_what_comes_out_as_it_is_needs_no_copy(go, out):
+    go(settings="1" * 64)
+    path = out / "shoe.layers.json"
+    old = receipt.read(path)
+    receipt.write(replace(old, notes=("the layer 2, product 1, was split",)), path)
+    assert noted(go()) == {}
+    assert not [name for name in names(out) if "bak" in name]
+
+
+@pytest.mark.parametrize("for_good", [True, False])
+def test_kept_work_outlives_a_move_that_fails(go, out, for_good):
+    """A move that fails for good can't be taken back before the next run."""
+    go()
+    (out / "shoe.psd").write_text("by hand")
+    real = publish.Path.replace
+
+    def replace_some(path, target):
+        if target.name == "shoe.pptx" and (for_good or ".new." in path.name):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        return real(path, target)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(publish.Path, "replace", replace_some)
+        assert statuses(go())["shoe.jpg"] == "failed"
+    assert any(".layerctl-" in name for name in names(out)) == for_good
+    assert for_good or (out / "shoe.psd").read_text() == "by hand"
+    assert noted(go()) == {"shoe.jpg": ("what was changed since is kept: shoe.psd.bak",)}
+    assert [name for name in names(out) if "bak" in name] == ["shoe.psd.bak"]
+    assert (out / "shoe.psd.bak").read_text() == "by hand"
+    assert not [name for name in names(out) if ".layerctl-" in name]
 
 
 @pytest.mark.parametrize("name", ["shoe.psd", "shoe.layers.json", "shoe/00-background.png"])
@@ -160,9 +254,11 @@ def test_files_are_on_disk_before_they_move_and_the_receipt_moves_last(go, monke
     )
     go(sections={"batch": {"jobs": 1}})
     moves = [event for event in events if isinstance(event, tuple)]
-    assert len(moves) == 5 * 7
-    assert all(moved in events[: events.index((moved, to))] for moved, to in moves)
-    assert [to.name.endswith(RECEIPT_ENDING) for _, to in moves] == ([False] * 6 + [True]) * 5
+    brought = [(moved, to) for moved, to in moves if ".layerctl-" in to.name]
+    assert len(brought) == 5 * 7
+    assert all(moved in events[: events.index((moved, to))] for moved, to in brought)
+    ends = [to.name.endswith(RECEIPT_ENDING) for _, to in moves if ".layerctl-" not in to.name]
+    assert ends == ([False] * 6 + [True]) * 5
 
 
 def test_the_next_photo_is_read_and_the_last_written_while_the_model_works(go, monkeypatch):

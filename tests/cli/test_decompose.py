@@ -111,6 +111,18 @@ def test_doubts_are_told_and_fail_where_the_preset_says_so(decompose, network, t
     assert decompose("--preset", strict).code == 1
 
 
+def test_what_is_kept_of_a_designer_is_told_in_both_logs(decompose, out):
+    decompose()
+    (out / "shoe.psd").write_text("by hand")
+    answer = decompose()
+    assert answer.code == 0
+    assert "      what was changed since is kept: shoe.psd.bak" in answer.out.splitlines()
+    (out / "shoe.psd").write_text("again")
+    *outcomes, _ = map(json.loads, decompose("--log-format", "json").out.splitlines())
+    notes = [note for found in outcomes for note in found["notes"]]
+    assert "what was changed since is kept: shoe.psd.bak2" in notes
+
+
 def test_fail_fast_and_max_minutes_leave_the_rest(decompose, network):
     answer = decompose("--max-minutes", "0.0000001")
     assert answer.code == 0
@@ -142,7 +154,6 @@ def test_a_folder_without_photos_is_said_to_be_one(decompose, network, tmp_path)
         (["--lora", "a.safetensors@x"], 3, "a.safetensors@x is not here: give FILE or FILE@WEIGHT"),
         (["--prompt", "a shoe"], 2, "reads no text; leave the prompt out"),
         (["--model", "no-such"], 3, "no-such"),
-        (["nowhere.jpg"], 2, "cannot find nowhere.jpg"),
         (["-o", "/dev/null/out"], 3, "cannot write to /dev/null/out"),
     ],
 )
@@ -155,6 +166,31 @@ def test_what_cannot_work_is_refused_before_the_model_loads(
     assert len(answer.err.splitlines()) == 1
     assert network.loads == 0
     assert not out.exists()
+
+
+def test_an_input_that_is_not_there_is_a_wrong_command_only_if_there_is_no_other(
+    decompose, network, photos, out
+):
+    answer = decompose(inputs=["nowhere.jpg"])
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == "layerctl: cannot find nowhere.jpg: No such file or directory\n"
+    assert network.loads == 0
+    assert not out.exists()
+    answer = decompose(inputs=["nowhere.jpg", photos])
+    assert answer.code == 1
+    assert answer.out.startswith("FAIL  nowhere.jpg: cannot find nowhere.jpg: No such file or")
+    assert last(answer).startswith("3 done, 0 skipped, 1 failed in ")
+
+
+def test_an_input_that_may_not_be_read_stops_no_other(decompose, photos, monkeypatch):
+    may = os.access
+    monkeypatch.setattr(
+        "os.access", lambda path, *how, **more: "shoe" not in str(path) and may(path, *how, **more)
+    )
+    answer = decompose(inputs=[photos / "cup.png", photos / "shoe.jpg"])
+    assert answer.code == 1
+    assert f"FAIL  shoe.jpg: cannot read {photos / 'shoe.jpg'}: Permission denied" in answer.out
+    assert last(answer).startswith("1 done, 0 skipped, 1 failed in ")
 
 
 def test_a_model_that_cannot_be_loaded_is_the_environments_fault(decompose, network, out):

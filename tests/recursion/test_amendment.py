@@ -95,6 +95,21 @@ def test_slides_that_somebody_worked_on_are_not_written_over(done):
     assert again() == [0, 2]
 
 
+def test_what_was_split_is_kept_when_the_photo_is_done_with_other_settings(done):
+    out, photos, _ = done
+    recurse(out / "shoe.psd", Order("2", backup=False), parting.halves)
+    split = {name: content for name, content in night.tree(out).items() if "shoe" in name}
+    batch = Batch(out, Preset.model_validate({"export": {"formats": ["psd"]}}), "1" * 64)
+    outcomes = list(run(plan([photos], out), batch, night.Model))
+    found = night.tree(out)
+    for name in ("shoe.psd", "shoe.pptx", "shoe/01-00-left.png", "shoe/02-product-2.png"):
+        assert found[f"{name}.bak"] == split[name]
+    told = {outcome.job.label: " ".join(outcome.receipt.notes) for outcome in outcomes}
+    assert told["cup.png"] == ""
+    assert told["shoe.jpg"].startswith("what was changed since is kept: shoe.pptx.bak, shoe.psd.")
+    assert not [name for name in found if "cup" in name and "bak" in name]
+
+
 def test_no_receipt_follows_a_file_that_goes_elsewhere(done, tmp_path):
     out, _, again = done
     before = night.tree(out)
