@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
+from layerctl.batch.passed import Passed
 from layerctl.errors import UsageError
 from layerctl.photo import is_picture
 
@@ -48,19 +49,20 @@ class Job:
         return self.key + RECEIPT_ENDING
 
 
-def plan(inputs: Sequence[Path], out: Path) -> tuple[Job, ...]:
+def plan(inputs: Sequence[Path], out: Path, passed: Passed | None = None) -> tuple[Job, ...]:
     """Return a job for each picture, sorted by name within each input.
 
     A single folder is mirrored below `out`; of several, each is mirrored in a folder of its own
-    name. A picture given twice is done once.
+    name. A picture given twice is done once. What folders hold besides is counted in `passed`.
 
     Raises:
         UsageError: An input is missing, or two pictures would write the same file.
     """
     jobs: dict[str, Job] = {}
+    passed = passed or Passed()
     for given in inputs:
         front = PurePosixPath() if len(inputs) == 1 else PurePosixPath(_own_name(given))
-        for job in _jobs(given, out, front):
+        for job in _jobs(given, out, front, passed):
             other = jobs.setdefault(job.key, job)
             if other.source.absolute() != job.source.absolute():
                 raise _collision(other, job)
@@ -103,7 +105,7 @@ def _own_name(given: Path) -> str:
     return given.name if given.name not in {"", ".."} else given.resolve().name
 
 
-def _jobs(given: Path, out: Path, front: PurePosixPath) -> Iterator[Job]:
+def _jobs(given: Path, out: Path, front: PurePosixPath, passed: Passed) -> Iterator[Job]:
     try:
         identity = _identity(given)
     except OSError as error:
@@ -114,29 +116,36 @@ def _jobs(given: Path, out: Path, front: PurePosixPath) -> Iterator[Job]:
     closed = frozenset({_identity(out)} if out.exists() else ())
     if identity in closed:
         raise UsageError(f"{given} is the output folder itself; choose another one with --out")
-    for source in _pictures(given, closed):
+    for source in _pictures(given, closed, passed):
         folder = source.relative_to(given).parent
         yield Job(source, str(front / folder / output_name(source.name)))
 
 
-def _pictures(folder: Path, closed: frozenset[_Identity]) -> list[Path]:
+def _pictures(folder: Path, closed: frozenset[_Identity], passed: Passed) -> list[Path]:
     """Return the pictures below a folder, hidden ones left out, links followed but never in a ring.
+
+    What receipts in a folder list is no picture to do, but an earlier output.
 
     A folder that cannot be entered, or that has a picture's name and nothing in it, stands for
     itself: it will fail by name rather than be passed over in silence.
     """
     found: list[Path] = []
+    outputs_before = passed.outputs
     try:
         closed |= {_identity(folder)}
-        for entry in sorted(folder.iterdir(), key=os.fsencode):
+        entries = sorted(folder.iterdir(), key=os.fsencode)
+        passed.learn(entry for entry in entries if entry.name.endswith(RECEIPT_ENDING))
+        for entry in entries:
             if entry.name.startswith("."):
                 continue
             if not entry.is_dir():
-                found += filter(is_picture, [entry])
+                found += filter(passed.is_photo, [entry])
             elif _identity(entry) not in closed:
-                found += _pictures(entry, closed)
+                found += _pictures(entry, closed, passed)
     except OSError:
         return [folder]
+    if passed.outputs > outputs_before:
+        return found
     return found or list(filter(is_picture, [folder]))
 
 

@@ -20,6 +20,7 @@ from layerctl.errors import EnvironmentFault, LayerctlError
 if TYPE_CHECKING:
     from layerctl.batch import Model
     from layerctl.batch.outcome import Outcome, Outcomes, Tally
+    from layerctl.batch.passed import Passed
     from layerctl.batch.plan import Job
     from layerctl.preset import Preset
 
@@ -81,15 +82,19 @@ def decompose(
     resolved = resolve(preset, flags.overrides(locals()))
     chosen, said = resolved.preset, flags.prompt_given(resolved)
     from layerctl.batch.outcome import Tally
+    from layerctl.batch.passed import Passed
     from layerctl.batch.plan import plan
     from layerctl.batch.run import preview, run
     from layerctl.batch.stages import Batch
 
-    work = plan(inputs, out)
+    passed = Passed()
+    work = plan(inputs, out, passed)
     minutes = chosen.batch.max_minutes
     deadline = started + 60 * minutes if minutes else inf
-    log = _Log(out, Tally(len(work)), log_format)
+    log = _Log(out, Tally(len(work)), passed, log_format)
     batch = Batch(out, chosen, _settings(chosen), force, deadline, said, log.read_text)
+    for sentence in passed.sentences():
+        log.say(sentence)
     if not work:
         log.say(f"no photos in {', '.join(map(str, inputs))}")
     log.follow(preview(work, batch) if dry_run else run(work, batch, partial(_open, chosen, log)))
@@ -131,22 +136,25 @@ def _open(preset: Preset, log: _Log) -> Model:
 class _Log:
     """Tells of every photo as it is over, and of all of them at the end, however that comes."""
 
-    def __init__(self, out: Path, tally: Tally, log_format: LogFormat) -> None:
+    def __init__(self, out: Path, tally: Tally, passed: Passed, log_format: LogFormat) -> None:
         self.tally = tally
+        self._passed = passed
         self._out = out
+        self._notes: list[str] = []
         self._for_people = log_format is LogFormat.TEXT
         self._texts = 0
         self._show: console.Advance
 
     def say(self, sentence: str) -> None:
-        """Tell people something."""
+        """Tell people something now; machines find it in the summary."""
+        self._notes.append(sentence)
         if self._for_people:
             console.say(sentence)
 
     def read_text(self, job: Job) -> None:
         """Tell that the text of a photo is being read."""
-        if self._texts == 0:
-            self.say("reading texts")
+        if self._texts == 0 and self._for_people:
+            console.say("reading texts")
         self._texts += 1
         self._show(f"reading texts: {self._texts}, {job.label}", 0)
 
@@ -185,5 +193,6 @@ class _Log:
             if self._for_people:
                 console.say(f"{self.tally.sentence()} in {seconds} s -> {self._out}")
             else:
-                sums = {**self.tally.counts(), "seconds": seconds, "out": str(self._out)}
-                console.say_json({"summary": sums, "error": error})
+                sums = self.tally.counts() | self._passed.counts()
+                summary = {**sums, "seconds": seconds, "out": str(self._out)}
+                console.say_json({"summary": summary, "notes": self._notes, "error": error})

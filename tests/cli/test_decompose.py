@@ -71,8 +71,10 @@ def test_one_object_a_photo_and_the_sum_as_the_last(decompose, photos, out):
             "todo": 0,
             "left": 0,
             "doubtful": 0,
+            "earlier_outputs": 0,
             "out": str(out),
         },
+        "notes": [NOTE],
         "error": None,
     }
 
@@ -97,6 +99,26 @@ def test_a_dry_run_lists_the_work_and_touches_nothing(decompose, network, out):
     assert "3 todo" in last(answer)
     assert not out.exists()
     assert network.loads == 0
+
+
+def test_earlier_outputs_among_the_photos_are_left_out_and_counted(
+    decompose, photos, layerctl, model
+):
+    assert layerctl("decompose", photos, "-o", photos / "old", "--model", model).code == 0
+    answer = decompose("--dry-run")
+    said, *todo, summary = answer.out.splitlines()
+    assert said == "18 files are left out: earlier outputs, by the receipts beside them"
+    assert todo == ["todo  cup.png", "todo  shoe.jpg", "todo  summer/hat.jpg"]
+    summary = json.loads(decompose("--dry-run", "--log-format", "json").out.splitlines()[-1])
+    assert summary["summary"]["earlier_outputs"] == 18
+    assert summary["summary"]["todo"] == 3
+    assert summary["notes"] == [said]
+
+
+def test_an_earlier_output_that_is_named_is_a_photo(decompose, photos, layerctl, model):
+    layerctl("decompose", photos, "-o", photos / "old", "--model", model)
+    answer = decompose("--dry-run", inputs=[photos / "old" / "shoe.psd"])
+    assert answer.out.splitlines()[0] == "todo  shoe.psd"
 
 
 def test_doubts_are_told_and_fail_where_the_preset_says_so(decompose, network, tmp_path):
