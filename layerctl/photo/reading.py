@@ -28,8 +28,9 @@ from layerctl.photo.integrity import cut_short, sound
 from layerctl.photo.signature import HEAD, picture_format
 
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .apng .gif .webp .tif .tiff .bmp .ico .psd"  # noqa: SIM905 - shorter
-    " .avif .heic .heif .hif .jp2 .j2k .qoi .ppm .pgm .pnm".split()
+    ".jpg .jpeg .jpe .jfif .mpo .png .apng .gif .webp .tif .tiff .bmp .ico .psd"  # noqa: SIM905 - shorter
+    " .avif .avifs .heic .heics .heif .heifs .hif .jp2 .j2k .j2c .jpc .jpf .jpx"
+    " .qoi .ppm .pgm .pbm .pnm".split()
 )
 """What a walk through a folder picks up; a file that is named is read whatever its name."""
 

@@ -134,6 +134,25 @@ def test_hidden_files_and_the_output_folder_are_passed_over(tmp_path):
     assert keys([folder], tmp_path / "out") == ["x"]
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["x.jpg", "y.PBM"], []),
+        (["x.svg"], ["1 other file passed over (1 .svg)"]),
+        (["x.CR2", "a/y.cr2", "z"], ["3 other files passed over (2 .cr2, 1 without a suffix)"]),
+        (
+            [f"x.{n}" for n in range(6)],
+            ["6 other files passed over (1 .0, 1 .1, 1 .2, 1 .3, 1 .4, ...)"],
+        ),
+        (["x.jpg", "x.txt", "x.xmp", "Thumbs.db", "desktop.ini", ".hidden.svg", ".git/x.cr2"], []),
+    ],
+)
+def test_files_that_are_no_photos_are_told_by_their_suffixes(tmp_path, names, told):
+    passed = Passed()
+    plan([touch(tmp_path / "in", *names)], tmp_path / "out", passed)
+    assert list(passed.sentences()) == told
+
+
 def output_of(folder, *files):
     """Write a receipt of the first file's name that lists all of them, and the files."""
     touch(folder, *files)

@@ -72,6 +72,7 @@ def test_one_object_a_photo_and_the_sum_as_the_last(decompose, photos, out):
             "left": 0,
             "doubtful": 0,
             "earlier_outputs": 0,
+            "passed_over": 0,
             "out": str(out),
         },
         "notes": [NOTE],
@@ -115,6 +116,16 @@ def test_earlier_outputs_among_the_photos_are_left_out_and_counted(
     assert summary["notes"] == [said]
 
 
+def test_what_is_passed_over_is_one_line_and_a_number(decompose, photos):
+    for name in ["a.cr2", "b.CR2", "summer/c.jxl", ".hidden.svg", "Thumbs.db", "hat.txt"]:
+        (photos / name).touch()
+    sentence = "3 other files passed over (2 .cr2, 1 .jxl)"
+    assert decompose("--dry-run").out.splitlines()[0] == sentence
+    summary = json.loads(decompose("--dry-run", "--log-format", "json").out.splitlines()[-1])
+    assert summary["summary"]["passed_over"] == 3
+    assert summary["notes"] == [sentence]
+
+
 def test_an_earlier_output_that_is_named_is_a_photo(decompose, photos, layerctl, model):
     layerctl("decompose", photos, "-o", photos / "old", "--model", model)
     answer = decompose("--dry-run", inputs=[photos / "old" / "shoe.psd"])
@@ -148,6 +159,8 @@ def test_a_folder_without_photos_is_said_to_be_one(decompose, network, tmp_path)
     answer = decompose(inputs=[tmp_path / "empty"])
     assert answer.code == 0
     assert answer.out.startswith(f"no photos in {tmp_path / 'empty'}\n0 done")
+    answer = decompose("--log-format", "json", inputs=[tmp_path / "empty"])
+    assert json.loads(answer.out)["notes"] == [f"no photos in {tmp_path / 'empty'}"]
     assert network.loads == 0
 
 
