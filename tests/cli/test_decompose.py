@@ -192,6 +192,32 @@ def test_what_cannot_work_is_refused_before_the_model_loads(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--model", "no-such"], 3),
+        (["--lora", "no-such.safetensors"], 3),
+        (["--preset", "no-such"], 2),
+        (["nowhere.jpg"], 2),
+    ],
+)
+def test_what_is_refused_is_the_error_of_the_summary(decompose, arguments, code):
+    answer = decompose("--log-format", "json", *arguments)
+    assert answer.code == code
+    summary = json.loads(answer.out)
+    assert answer.err == f"layerctl: {summary['error']}\n"
+    assert summary["summary"]["done"] == 0
+    assert decompose(*arguments).out == ""
+
+
+def test_a_bug_of_ours_is_the_error_of_the_summary(decompose, network, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    network.open_model = lambda _: 1 / 0
+    answer = decompose("--log-format", "json")
+    assert answer.code == 70
+    assert json.loads(answer.out)["error"] == "ZeroDivisionError: division by zero"
+
+
 def test_a_model_that_cannot_be_loaded_is_the_environments_fault(decompose, network, out):
     def broken(_):
         raise EnvironmentFault("the checkpoint is damaged")
@@ -261,6 +287,17 @@ def test_a_signal_ends_the_run_and_leaves_the_photo_in_flight(
     assert " left in " in said[-1]
     assert not [path for path in out.rglob("*") if ".layerctl" in path.name]
     assert "1 skipped" in last(decompose())
+
+
+def test_a_signal_is_the_error_of_the_summary(start, out, tmp_path):
+    process = start("--log-format", "json", pause=1.0)
+    when(lambda: list(out.glob(f"*{RECEIPT_ENDING}")))
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(30)
+    assert process.exitcode == 143
+    summary = json.loads((tmp_path / "log").read_text().splitlines()[-1])
+    assert summary["error"] == "it was interrupted by a signal; the next run does what is left"
+    assert summary["summary"]["left"] >= 1
 
 
 def test_a_second_run_on_the_same_folder_leaves_at_once(start, decompose, out):
