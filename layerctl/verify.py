@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from layerctl.document import Group, Pixels
 from layerctl.errors import DocumentError, LayerctlError, UsageError
 from layerctl.formats import FORMATS, psd
 from layerctl.formats.psd_layers import BROKEN
-from layerctl.photo import read_photo
+from layerctl.photo import BYTES_A_PIXEL, MEGAPIXELS, read_photo
 
 OWN_LIMIT = 1
 """Levels of 255 that the exact recomposition promises, in 8-bit source-over."""
@@ -27,6 +28,12 @@ READER_LIMIT = 2
 
 GROUP_LIMIT = 1
 """Levels of 255 that a group may be off the layer that it stands for."""
+
+PSD_TOOLS_PIXELS = 1 << 27
+"""What psd-tools composes: it takes 32 bytes a pixel and, unless told otherwise, 4 GiB."""
+
+BY_MERGED = "compared with the PSD's merged picture, not with the photo; --against IN does that"
+UNCOMPARED = "whole, but compared with nothing; --against IN compares with the photo"
 
 KINDS = {".psd": "psd", ".psb": "psd", ".pptx": "pptx", ".png": "png"}
 
@@ -47,15 +54,22 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found about one image; `faults` are sentences."""
+    """What was found about one image; `faults` are sentences.
+
+    `caution` says what the deviations are from, if that is not the photo; "" if it is.
+    """
 
     label: str
     faults: tuple[str, ...] = ()
     deviations: tuple[Deviation, ...] = ()
+    caution: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether every hash holds and every document is as near to the photo as promised."""
+        """Whether every hash holds and every document is as near to the photo as promised.
+
+        As far as there is something to compare with: `caution` tells.
+        """
         return not self.faults and all(d.worst <= d.limit for d in self.deviations)
 
 
@@ -92,7 +106,8 @@ class Photos:
 def verify(out: Path, against: Path | None = None) -> Iterator[Verdict]:
     """Yield a verdict for each image below a folder of outputs, or for one of its files.
 
-    Without `against`, documents are compared with the merged picture that the PSD holds.
+    Without `against`, documents are compared with the merged picture that the PSD holds; where
+    there is no PSD, they are only read.
 
     Raises:
         UsageError: There is no receipt, or nothing at `against`.
@@ -127,7 +142,11 @@ def _examine(path: Path, name: str, photos: Photos | None) -> Verdict:
             return Verdict(label, faults)
         documents = _documents(receipt.files, path.parent)
         reference = _reference(receipt, documents, photos)
-        return Verdict(label, deviations=tuple(_deviations(documents, reference)))
+        if reference is None:
+            _read(documents)
+            return Verdict(label, caution=UNCOMPARED)
+        deviations = tuple(_deviations(documents, reference))
+        return Verdict(label, deviations=deviations, caution="" if photos else BY_MERGED)
     except LayerctlError as error:
         return Verdict(label, (str(error),))
 
@@ -152,24 +171,43 @@ def _documents(files: Iterable[File], home: Path) -> Mapping[str, Path]:
     return found
 
 
-def _reference(receipt: Receipt, documents: Mapping[str, Path], photos: Photos | None) -> Pixels:
+def _reference(
+    receipt: Receipt, documents: Mapping[str, Path], photos: Photos | None
+) -> Pixels | None:
+    """Return what documents are to look like, None where that is not known."""
     if photos:
-        return read_photo(photos.find(receipt)).pixels
-    if "psd" in documents:
-        return psd.merged(documents["psd"])
-    raise DocumentError("it has no PSD to compare with; name its photos with --against")
+        return read_photo(photos.find(receipt), _megapixels(receipt)).pixels
+    return psd.merged(documents["psd"]) if "psd" in documents else None
+
+
+def _megapixels(receipt: Receipt) -> int:
+    """Return a limit that lets the photo in: whoever took it apart may have allowed more."""
+    width, height = receipt.size
+    pixels = max(width * height, receipt.input.bytes // BYTES_A_PIXEL + 1)
+    return max(MEGAPIXELS, ceil(pixels / 1_000_000))
+
+
+def _read(documents: Mapping[str, Path]) -> None:
+    """Read every document for its faults alone."""
+    for kind, path in documents.items():
+        FORMATS[kind].read(path)
 
 
 def _deviations(documents: Mapping[str, Path], reference: Pixels) -> Iterator[Deviation]:
-    # psd-tools writes and reads a PSB, but composes none of more than a PSD's sides.
+    # psd-tools writes and reads a PSB, but composes none of more than a PSD's sides, or too large.
     for kind, path in documents.items():
         document = FORMATS[kind].read(path)
         more = GROUP_LIMIT if any(isinstance(node, Group) for node in document.children) else 0
         worst, off = difference(document.flatten(), reference)
         yield Deviation(kind, worst, off, OWN_LIMIT + more)
-        if kind == "psd" and max(reference.shape) <= psd.PSD_SIDE:
+        if kind == "psd" and _for_psd_tools(reference):
             worst, off = difference(_by_psd_tools(path), reference)
             yield Deviation("psd by psd-tools", worst, off, READER_LIMIT + more)
+
+
+def _for_psd_tools(picture: Pixels) -> bool:
+    height, width = map(int, picture.shape[:2])
+    return max(height, width) <= psd.PSD_SIDE and height * width <= PSD_TOOLS_PIXELS
 
 
 def _by_psd_tools(path: Path) -> Pixels:

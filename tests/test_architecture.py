@@ -37,6 +37,7 @@ formats.psd_layers
 formats.png formats.pptx formats.psd formats.psd_surgery
 formats
 batch.receipt batch.lock
+batch.passed
 batch.plan batch.backup
 batch batch.exchange
 recursion.rules

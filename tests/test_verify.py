@@ -1,5 +1,8 @@
 """Finished outputs: whole or not, and how far from their photos."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,6 +12,7 @@ from layerctl.batch.receipt import Receipt
 from layerctl.document import Document, Layer
 from layerctl.errors import UsageError
 from layerctl.formats import FORMATS
+from layerctl.photo import read_photo
 from layerctl.preset import ExportSection
 from layerctl.verify import difference, verify
 
@@ -69,15 +73,72 @@ def test_every_document_is_read_back_and_compared_with_its_photo(finished):
 
 
 def test_without_its_photo_an_image_is_compared_with_the_merged_picture(finished):
-    _, out = finished(["psd", "png"])
+    photos, out = finished(["psd", "png"])
     (verdict,) = verify(out)
     assert verdict.passed
+    assert "not with the photo" in verdict.caution
+    (verdict,) = verify(out, photos)
+    assert verdict.caution == ""
 
 
-def test_without_photo_and_psd_there_is_nothing_to_compare_with(finished):
-    _, out = finished(["png"])
+@pytest.mark.parametrize("formats", [["png"], ["pptx"], ["pptx", "png"]])
+def test_without_photo_and_psd_an_image_is_good_and_said_to_be_compared_with_nothing(
+    finished, layerctl, formats
+):
+    photos, out = finished(formats)
+    answer = layerctl("verify", out)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.splitlines() == [
+        "good  summer/shoe: whole, but compared with nothing; --against IN compares with the photo",
+        "1 of 1 images are good",
+    ]
+    assert "compared" not in layerctl("verify", out, "--against", photos).out
+
+
+def test_without_photo_and_psd_every_document_must_still_be_readable(finished):
+    _, out = finished(["pptx", "png"])
+    harmed = out / "summer" / "shoe.pptx"
+    harmed.write_bytes(b"no presentation")
+    note = out / "summer" / "shoe.layers.json"
+    receipt = receipts.read(note)
+    files = tuple(
+        receipts.record_files([harmed], harmed.parent)[0] if file.path == harmed.name else file
+        for file in receipt.files
+    )
+    receipts.write(replace(receipt, files=files), note)
     (verdict,) = verify(out)
-    assert "--against" in verdict.faults[0]
+    assert not verdict.passed
+    assert "no presentation that can be read" in verdict.faults[0]
+
+
+def test_an_image_too_large_for_psd_tools_is_read_by_the_others(finished, monkeypatch):
+    photos, out = finished()
+    monkeypatch.setattr("layerctl.verify.PSD_TOOLS_PIXELS", 60 * 40 - 1)
+    (verdict,) = verify(out, photos)
+    assert verdict.passed
+    assert [d.reader for d in verdict.deviations] == ["psd", "pptx", "png"]
+
+
+@pytest.mark.parametrize(
+    ("size", "length", "limit"),
+    [((60, 40), 1000, 200), ((20_000, 12_501), 1000, 251), ((60, 40), 2_400_000_000, 301)],
+)
+def test_a_photo_is_read_whatever_was_allowed_when_it_was_taken_apart(
+    finished, monkeypatch, size, length, limit
+):
+    photos, out = finished()
+    note, limits = out / "summer" / "shoe.layers.json", []
+    receipt = receipts.read(note)
+    receipts.write(replace(receipt, size=size, input=replace(receipt.input, bytes=length)), note)
+    monkeypatch.setattr("layerctl.verify.read_photo", partial(_remembering, limits))
+    (verdict,) = verify(out, photos)
+    assert verdict.passed
+    assert limits == [limit]
+
+
+def _remembering(limits, path, limit):
+    limits.append(limit)
+    return read_photo(path)
 
 
 def test_documents_that_do_not_show_the_photo_do_not_pass(finished):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
+from layerctl.batch.passed import Passed
 from layerctl.errors import UsageError
 from layerctl.photo import is_picture
 
@@ -51,20 +52,22 @@ class Job:
         return self.key + RECEIPT_ENDING
 
 
-def plan(inputs: Sequence[Path], out: Path) -> tuple[Job, ...]:
+def plan(inputs: Sequence[Path], out: Path, passed: Passed | None = None) -> tuple[Job, ...]:
     """Return a job for each picture, sorted by name within each input.
 
     A single folder is mirrored below `out`; of several, each is mirrored in a folder of its own
     name. A picture given twice is done once. An input that cannot be read is a job that is refused,
-    like a picture that would write where one before it does.
+    like a picture that would write where one before it does. What folders hold besides is counted
+    in `passed`.
 
     Raises:
         UsageError: There is nothing but refusals.
     """
     found: dict[tuple[str, Path], Job] = {}
+    passed = passed or Passed()
     for given in inputs:
         front = PurePosixPath() if len(inputs) == 1 else PurePosixPath(_own_name(given))
-        for job in _jobs(given, out, front):
+        for job in _jobs(given, out, front, passed):
             found.setdefault((job.key, job.source.absolute()), job)
     jobs = tuple(_kept_apart(found.values()))
     if jobs and all(job.refusal for job in jobs):
@@ -115,14 +118,14 @@ def _own_name(given: Path) -> str:
     return given.name if given.name not in {"", ".."} else given.resolve().name
 
 
-def _jobs(given: Path, out: Path, front: PurePosixPath) -> Iterator[Job]:
+def _jobs(given: Path, out: Path, front: PurePosixPath, passed: Passed) -> Iterator[Job]:
     if refusal := _refusal(given, out):
         yield Job(given, output_name(_own_name(given)), refusal)
         return
     if not given.is_dir():
         yield Job(given, output_name(given.name))
         return
-    for source in _pictures(given, _identities(out)):
+    for source in _pictures(given, _identities(out), passed):
         folder = source.relative_to(given).parent
         yield Job(source, str(front / folder / output_name(source.name)))
 
@@ -140,24 +143,31 @@ def _refusal(given: Path, out: Path) -> str:
     return ""
 
 
-def _pictures(folder: Path, closed: frozenset[_Identity]) -> list[Path]:
+def _pictures(folder: Path, closed: frozenset[_Identity], passed: Passed) -> list[Path]:
     """Return the pictures below a folder, hidden ones left out, links followed but never in a ring.
+
+    What receipts in a folder list is no picture to do, but an earlier output.
 
     A folder that cannot be entered, or that has a picture's name and nothing in it, stands for
     itself: it will fail by name rather than be passed over in silence.
     """
     found: list[Path] = []
+    outputs_before = passed.outputs
     try:
         closed |= {_identity(folder)}
-        for entry in sorted(folder.iterdir(), key=os.fsencode):
+        entries = sorted(folder.iterdir(), key=os.fsencode)
+        passed.learn(entry for entry in entries if entry.name.endswith(RECEIPT_ENDING))
+        for entry in entries:
             if entry.name.startswith("."):
                 continue
             if not entry.is_dir():
-                found += filter(is_picture, [entry])
+                found += filter(passed.is_photo, [entry])
             elif _identity(entry) not in closed:
-                found += _pictures(entry, closed)
+                found += _pictures(entry, closed, passed)
     except OSError:
         return [folder]
+    if passed.outputs > outputs_before:
+        return found
     return found or list(filter(is_picture, [folder]))
 
 

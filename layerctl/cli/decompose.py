@@ -19,7 +19,7 @@ from layerctl.errors import EnvironmentFault, LayerctlError
 
 if TYPE_CHECKING:
     from layerctl.batch import Model
-    from layerctl.batch.outcome import Outcome, Outcomes, Tally
+    from layerctl.batch.outcome import Outcome, Outcomes
     from layerctl.batch.plan import Job
     from layerctl.preset import Preset
 
@@ -80,21 +80,26 @@ def decompose(
     started = time.monotonic()
     from layerctl.preset import resolve
 
-    resolved = resolve(preset, flags.overrides(locals()))
-    chosen, said = resolved.preset, flags.prompt_given(resolved)
-    from layerctl.batch.outcome import Tally
+    given = flags.overrides(locals())
     from layerctl.batch.plan import plan
     from layerctl.batch.run import preview, run
     from layerctl.batch.stages import Batch
 
-    work = plan(inputs, out)
-    minutes = chosen.batch.max_minutes
-    deadline = started + 60 * minutes if minutes else inf
-    log = _Log(out, Tally(len(work)), log_format)
-    batch = Batch(out, chosen, _settings(chosen), force, deadline, said, log.read_text)
-    if not work:
-        log.say(f"no photos in {', '.join(map(str, inputs))}")
-    log.follow(preview(work, batch) if dry_run else run(work, batch, partial(_open, chosen, log)))
+    log = _Log(out, log_format)
+    with log.summed_up():
+        resolved = resolve(preset, given)
+        chosen, said = resolved.preset, flags.prompt_given(resolved)
+        work = plan(inputs, out, log.passed)
+        log.tally.planned = len(work)
+        minutes = chosen.batch.max_minutes
+        deadline = started + 60 * minutes if minutes else inf
+        batch = Batch(out, chosen, _settings(chosen), force, deadline, said, log.read_text)
+        for sentence in log.passed.sentences():
+            log.say(sentence)
+        if not work:
+            log.say(f"no photos in {', '.join(map(str, inputs))}")
+        opened = partial(_open, chosen, log)
+        log.follow(preview(work, batch) if dry_run else run(work, batch, opened))
     raise typer.Exit(log.tally.exit_code(doubt_fails=chosen.quality.fail_on_doubt))
 
 
@@ -133,29 +138,36 @@ def _open(preset: Preset, log: _Log) -> Model:
 class _Log:
     """Tells of every photo as it is over, and of all of them at the end, however that comes."""
 
-    def __init__(self, out: Path, tally: Tally, log_format: LogFormat) -> None:
-        self.tally = tally
+    def __init__(self, out: Path, log_format: LogFormat) -> None:
+        from layerctl.batch.outcome import Tally
+        from layerctl.batch.passed import Passed
+
+        self.tally = Tally(0)
+        self.passed = Passed()
         self._out = out
+        self._notes: list[str] = []
         self._for_people = log_format is LogFormat.TEXT
+        self._begun = False
         self._texts = 0
         self._show: console.Advance
 
     def say(self, sentence: str) -> None:
-        """Tell people something."""
+        """Tell people something now; machines find it in the summary."""
+        self._notes.append(sentence)
         if self._for_people:
             console.say(sentence)
 
     def read_text(self, job: Job) -> None:
         """Tell that the text of a photo is being read."""
-        if self._texts == 0:
-            self.say("reading texts")
+        if self._texts == 0 and self._for_people:
+            console.say("reading texts")
         self._texts += 1
         self._show(f"reading texts: {self._texts}, {job.label}", 0)
 
     def follow(self, outcomes: Outcomes) -> None:
         """Tell of outcomes until there are no more."""
+        self._begun = True
         with (
-            self._summed_up(),
             closing(outcomes),
             console.progress(self.tally.planned, shown=self._for_people) as self._show,
         ):
@@ -174,18 +186,29 @@ class _Log:
             console.say_json(record(outcome, self._out))
 
     @contextmanager
-    def _summed_up(self) -> Iterator[None]:
+    def summed_up(self) -> Iterator[None]:
+        """Tell of all photos at the end; people only if there was a beginning, machines always."""
         started = time.monotonic()
         error = None
         try:
             yield
-        except LayerctlError as fault:
-            error = str(fault)
+        except BaseException as fault:
+            error = _reason(fault)
             raise
         finally:
             seconds = round(time.monotonic() - started, 1)
-            if self._for_people:
+            if not self._for_people:
+                sums = self.tally.counts() | self.passed.counts()
+                summary = {**sums, "seconds": seconds, "out": str(self._out)}
+                console.say_json({"summary": summary, "notes": self._notes, "error": error})
+            elif self._begun:
                 console.say(f"{self.tally.sentence()} in {seconds} s -> {self._out}")
-            else:
-                sums = {**self.tally.counts(), "seconds": seconds, "out": str(self._out)}
-                console.say_json({"summary": sums, "error": error})
+
+
+def _reason(fault: BaseException) -> str:
+    """Return, in a sentence for machines, why a run ends before its end."""
+    if isinstance(fault, LayerctlError):
+        return str(fault)
+    if isinstance(fault, KeyboardInterrupt | SystemExit):
+        return "it was interrupted by a signal; the next run does what is left"
+    return " ".join(f"{type(fault).__name__}: {fault}".split())

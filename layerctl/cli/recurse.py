@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from layerctl.preset import Resolved
     from layerctl.recursion.psd_file import Result
     from layerctl.recursion.splitter import TakeApart
+
+SUFFIXES = {".psd", ".psb"}
+"""What the names of files that can be split end in."""
+
+SEPARATORS = (os.sep, os.altsep or os.sep)
+"""What a name that ends in it says of itself: it is a folder's."""
 
 
 def recurse(
@@ -36,9 +43,12 @@ def recurse(
         int, typer.Option(min=1, max=5, help="How often to split: its parts, theirs, ...")
     ] = 1,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--out", "-o", metavar="FILE|DIR", help="Where to write, instead of in place."
+            "--out",
+            "-o",
+            metavar="FILE|DIR",
+            help="Where to write, instead of in place: a folder unless it ends in .psd or .psb.",
         ),
     ] = None,
     no_backup: Annotated[
@@ -120,19 +130,30 @@ def _end(failures: Mapping[Path, Exception], *, one: bool) -> None:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
-def _place(out: Path | None, files: Sequence[Path]) -> Path | None:
-    """Return where results go; several need a folder, which is made."""
-    if out is None:
+def _place(given: str | None, files: Sequence[Path]) -> Path | None:
+    """Return where results go; a folder is made."""
+    if given is None:
         return None
-    if len(files) > 1 and out.exists() and not out.is_dir():
-        raise UsageError(f"--out: {out} is a file, and {len(files)} files need a folder")
+    out = Path(given)
+    folder = len(files) > 1 or _means_folder(given)
+    if folder and out.exists() and not out.is_dir():
+        needed = f", and {len(files)} files need a folder" if len(files) > 1 else ", not a folder"
+        raise UsageError(f"--out: {out} is a file{needed}")
     if len({file.name for file in files}) < len(files):
         raise UsageError("--out: some of the files have the same name; split them one by one")
     try:
-        (out if len(files) > 1 else out.parent).mkdir(parents=True, exist_ok=True)
+        (out if folder else out.parent).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EnvironmentFault(f"cannot write to {out}: {error.strerror}") from error
     return out
+
+
+def _means_folder(given: str) -> bool:
+    """Tell a folder that may have to be made from a file, by its name and what is there."""
+    out = Path(given)
+    if given.endswith(SEPARATORS):
+        return True
+    return out.suffix.lower() not in SUFFIXES and not out.is_file()
 
 
 def _open(resolved: Resolved) -> TakeApart:
@@ -156,7 +177,8 @@ def _tell(file: Path, result: Result) -> None:
 
     layer = f"layer {result.layer.number}, {result.layer.name}"
     if not result.parts:
-        console.say(f"same  {file}: the model finds no parts in {layer}")
+        copied = f"; copied as it is -> {result.target}" if result.copied else ""
+        console.say(f"same  {file}: the model finds no parts in {layer}{copied}")
         return
     place = "" if result.backup or result.target == file.resolve() else f" -> {result.target}"
     console.say(f"done  {file}: {layer}, is a group of {len(result.parts)} layers now{place}")

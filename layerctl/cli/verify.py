@@ -18,13 +18,14 @@ def verify(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="What decompose wrote to.")],
     *,
     against: Annotated[
-        Path | None, typer.Option(metavar="IN", help="The photos; else the PSD's merged picture.")
+        Path | None, typer.Option(metavar="IN", help="The photos, to compare with them.")
     ] = None,
 ) -> None:
     """Check outputs against receipts and photos.
 
     Every file must be as it was written, and every document must give its photo back. Printed for
     each image: the largest difference in levels of 255, and the share of pixels off at all.
+    Without --against, documents are compared with the PSD's merged picture, if there is one.
     """
     from layerctl.verify import verify as verdicts
 
@@ -41,4 +42,5 @@ def verify(
 def _sentence(verdict: Verdict) -> str:
     figures = [f"{d.reader} {d.worst} ({d.off:.2%} off)" for d in verdict.deviations]
     state = "good" if verdict.passed else "bad"
-    return f"{state}  {verdict.label}: {', '.join([*verdict.faults, *figures])}"
+    found = [", ".join([*verdict.faults, *figures]), verdict.caution]
+    return f"{state}  {verdict.label}: {'; '.join(filter(None, found))}"

@@ -28,14 +28,19 @@ from layerctl.photo.integrity import cut_short, sound
 from layerctl.photo.signature import HEAD, picture_format
 
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .apng .gif .webp .tif .tiff .bmp .ico .psd"  # noqa: SIM905 - shorter
-    " .avif .heic .heif .hif .jp2 .j2k .qoi .ppm .pgm .pnm".split()
+    ".jpg .jpeg .jpe .jfif .mpo .png .apng .gif .webp .tif .tiff .bmp .ico .psd"  # noqa: SIM905 - shorter
+    " .avif .avifs .heic .heics .heif .heifs .hif .jp2 .j2k .j2c .jpc .jpf .jpx"
+    " .qoi .ppm .pgm .pbm .pnm".split()
 )
 """What a walk through a folder picks up; a file that is named is read whatever its name."""
 
+MEGAPIXELS = 200
+"""What a photo may have unless its reader is told otherwise."""
+
+BYTES_A_PIXEL = 8
+"""The most: RGBA of 16 bits. Layered files may be larger, pages and layers are not read."""
+
 _PLAUSIBLE_DPI = 10, 10_000
-_MOST_BYTES_A_PIXEL = 8
-"""RGBA of 16 bits, uncompressed. Layered files may be larger, pages and layers are not read."""
 _LAYERED = {"PSD", "TIFF"}
 
 _UPRIGHT = {
@@ -94,7 +99,7 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read_photo(path: Path, limit: int = 200) -> Photo:
+def read_photo(path: Path, limit: int = MEGAPIXELS) -> Photo:
     """Read a picture file of at most `limit` megapixels, by its content whatever its name.
 
     Raises:
@@ -186,7 +191,7 @@ def _opened(path: Path) -> BinaryIO:
 
 def _refuse_excess(file: BinaryIO, name: str, limit: int) -> None:
     size = file.seek(0, 2)
-    if name not in _LAYERED and size > limit * 1_000_000 * _MOST_BYTES_A_PIXEL:
+    if name not in _LAYERED and size > limit * 1_000_000 * BYTES_A_PIXEL:
         raise ImageError(f"it is {size >> 20} MiB long, too much for {limit} megapixels")
 
 

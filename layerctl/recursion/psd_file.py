@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,14 +55,15 @@ class Order:
 class Result:
     """What became of a file: where the result lies, and the nodes that its layer became.
 
-    Without any nodes the split brought nothing, and nothing was written. `backup` is where the
-    file is now that was replaced, if it was kept.
+    Without any nodes the split brought nothing: the file is as it was, and so is its copy if it was
+    to go elsewhere (`copied`). `backup` is where the file is now that was replaced, if it was kept.
     """
 
     target: Path
     layer: Item
     parts: tuple[Node, ...]
     backup: Path | None = None
+    copied: bool = False
 
 
 def check(source: Path, order: Order) -> None:
@@ -88,8 +89,9 @@ def recurse(source: Path, order: Order, take_apart: TakeApart) -> Result:
     with _held(source) as held:
         layout, item, target = _asked(held, order)
         splitter = Splitter(take_apart, _canvas(layout), order.layers, order.depth, order.least)
-        result = Result(target, item, splitter.split(_layer(layout, item)))
-        return _written(result, layout, held, order) if result.parts else result
+        parts = splitter.split(_layer(layout, item))
+        result = Result(target, item, parts, copied=not parts and target != held.path)
+        return _written(result, layout, held, order) if parts or result.copied else result
 
 
 def _asked(held: _Held, order: Order) -> tuple[Layout, Item, Path]:
@@ -183,10 +185,12 @@ def _target(path: Path, order: Order) -> Path:
 
 
 def _written(result: Result, layout: Layout, held: _Held, order: Order) -> Result:
-    """Write the file with the layer split, and all that follows from it."""
+    """Write the file with the layer split, or its copy, and all that follows from it."""
     target, path = result.target, held.path
     compression = psd.COMPRESSIONS[order.compression]
-    pieces = psd_surgery.graft(layout, result.layer, result.parts, compression)
+    pieces: Iterable[bytes | memoryview] = [held.data]
+    if result.parts:
+        pieces = psd_surgery.graft(layout, result.layer, result.parts, compression)
     resume(target.parent)
     with scratch_in(target.parent, finish) as folder:
         fresh = folder / target.name

@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layerctl.batch import receipt as receipts
+from layerctl.batch.passed import Passed
 from layerctl.batch.plan import LONGEST_NAME, output_name, placed, plan
+from layerctl.batch.receipt import File, Input, Receipt
 from layerctl.errors import UsageError
 from tests.batch.night import paint
 
@@ -164,6 +167,61 @@ def test_photos_may_lie_in_a_folder_called_like_a_photo(tmp_path):
 def test_hidden_files_and_the_output_folder_are_passed_over(tmp_path):
     folder = touch(tmp_path, "x.jpg", ".hidden.jpg", ".git/y.jpg", "out/x/00-background.png")
     assert keys([folder], tmp_path / "out") == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["x.jpg", "y.PBM"], []),
+        (["x.svg"], ["1 other file passed over (1 .svg)"]),
+        (["x.CR2", "a/y.cr2", "z"], ["3 other files passed over (2 .cr2, 1 without a suffix)"]),
+        (
+            [f"x.{n}" for n in range(6)],
+            ["6 other files passed over (1 .0, 1 .1, 1 .2, 1 .3, 1 .4, ...)"],
+        ),
+        (["x.jpg", "x.txt", "x.xmp", "Thumbs.db", "desktop.ini", ".hidden.svg", ".git/x.cr2"], []),
+    ],
+)
+def test_files_that_are_no_photos_are_told_by_their_suffixes(tmp_path, names, told):
+    passed = Passed()
+    plan([touch(tmp_path / "in", *names)], tmp_path / "out", passed)
+    assert list(passed.sentences()) == told
+
+
+def output_of(folder, *files):
+    """Write a receipt of the first file's name that lists all of them, and the files."""
+    touch(folder, *files)
+    listed = tuple(File(file, 0, "") for file in files)
+    note = folder / f"{files[0].partition('.')[0]}.layers.json"
+    source = Input("x.jpg", 0, "")
+    receipts.write(Receipt(1, source, "", 0, {}, (1, 1), (), listed, ()), note)
+
+
+def test_what_a_receipt_lists_is_no_photo_and_everything_beside_it_is(tmp_path):
+    folder = touch(tmp_path / "in", "shoe.jpg", "old/shoe.jpg", "old/shoe/mine.png", "old/b.psd")
+    output_of(folder / "old", "shoe.psd", "shoe.pptx", "shoe/00-background.png")
+    passed = Passed()
+    jobs = plan([folder], tmp_path / "out", passed)
+    assert [job.key for job in jobs] == ["old/b.psd~", "old/shoe/mine.png", "old/shoe", "shoe"]
+    assert passed.outputs == 3
+    assert len(list(passed.sentences())) == 1
+
+
+def test_the_folder_of_a_stack_that_is_called_like_a_photo_is_none(tmp_path):
+    folder = touch(tmp_path / "in", "x.jpg")
+    output_of(folder / "old", "cup.png/00-background.png", "cup.png/01-cup.png")
+    assert keys([folder], tmp_path / "out") == ["x"]
+
+
+def test_a_file_that_is_no_receipt_of_ours_lists_nothing(tmp_path):
+    folder = touch(tmp_path / "in", "shoe.psd")
+    (folder / "shoe.layers.json").write_text('{"files": [{"path": "shoe.psd"}]}')
+    assert keys([folder], tmp_path / "out") == ["shoe.psd~"]
+
+
+def test_an_output_that_is_named_itself_is_a_photo(tmp_path):
+    output_of(tmp_path, "shoe.psd")
+    assert keys([tmp_path / "shoe.psd"], tmp_path / "out") == ["shoe.psd~"]
 
 
 def test_the_output_folder_is_no_input(tmp_path):

@@ -71,8 +71,11 @@ def test_one_object_a_photo_and_the_sum_as_the_last(decompose, photos, out):
             "todo": 0,
             "left": 0,
             "doubtful": 0,
+            "earlier_outputs": 0,
+            "passed_over": 0,
             "out": str(out),
         },
+        "notes": [NOTE],
         "error": None,
     }
 
@@ -97,6 +100,36 @@ def test_a_dry_run_lists_the_work_and_touches_nothing(decompose, network, out):
     assert "3 todo" in last(answer)
     assert not out.exists()
     assert network.loads == 0
+
+
+def test_earlier_outputs_among_the_photos_are_left_out_and_counted(
+    decompose, photos, layerctl, model
+):
+    assert layerctl("decompose", photos, "-o", photos / "old", "--model", model).code == 0
+    answer = decompose("--dry-run")
+    said, *todo, summary = answer.out.splitlines()
+    assert said == "18 files are left out: earlier outputs, by the receipts beside them"
+    assert todo == ["todo  cup.png", "todo  shoe.jpg", "todo  summer/hat.jpg"]
+    summary = json.loads(decompose("--dry-run", "--log-format", "json").out.splitlines()[-1])
+    assert summary["summary"]["earlier_outputs"] == 18
+    assert summary["summary"]["todo"] == 3
+    assert summary["notes"] == [said]
+
+
+def test_what_is_passed_over_is_one_line_and_a_number(decompose, photos):
+    for name in ["a.cr2", "b.CR2", "summer/c.jxl", ".hidden.svg", "Thumbs.db", "hat.txt"]:
+        (photos / name).touch()
+    sentence = "3 other files passed over (2 .cr2, 1 .jxl)"
+    assert decompose("--dry-run").out.splitlines()[0] == sentence
+    summary = json.loads(decompose("--dry-run", "--log-format", "json").out.splitlines()[-1])
+    assert summary["summary"]["passed_over"] == 3
+    assert summary["notes"] == [sentence]
+
+
+def test_an_earlier_output_that_is_named_is_a_photo(decompose, photos, layerctl, model):
+    layerctl("decompose", photos, "-o", photos / "old", "--model", model)
+    answer = decompose("--dry-run", inputs=[photos / "old" / "shoe.psd"])
+    assert answer.out.splitlines()[0] == "todo  shoe.psd"
 
 
 def test_doubts_are_told_and_fail_where_the_preset_says_so(decompose, network, tmp_path):
@@ -138,6 +171,8 @@ def test_a_folder_without_photos_is_said_to_be_one(decompose, network, tmp_path)
     answer = decompose(inputs=[tmp_path / "empty"])
     assert answer.code == 0
     assert answer.out.startswith(f"no photos in {tmp_path / 'empty'}\n0 done")
+    answer = decompose("--log-format", "json", inputs=[tmp_path / "empty"])
+    assert json.loads(answer.out)["notes"] == [f"no photos in {tmp_path / 'empty'}"]
     assert network.loads == 0
 
 
@@ -176,6 +211,8 @@ def test_an_input_that_is_not_there_is_a_wrong_command_only_if_there_is_no_other
     assert answer.err == "layerctl: cannot find nowhere.jpg: No such file or directory\n"
     assert network.loads == 0
     assert not out.exists()
+    summary = json.loads(decompose("--log-format", "json", inputs=["nowhere.jpg"]).out)
+    assert answer.err == f"layerctl: {summary['error']}\n"
     answer = decompose(inputs=["nowhere.jpg", photos])
     assert answer.code == 1
     assert answer.out.startswith("FAIL  nowhere.jpg: cannot find nowhere.jpg: No such file or")
@@ -191,6 +228,31 @@ def test_an_input_that_may_not_be_read_stops_no_other(decompose, photos, monkeyp
     assert answer.code == 1
     assert f"FAIL  shoe.jpg: cannot read {photos / 'shoe.jpg'}: Permission denied" in answer.out
     assert last(answer).startswith("1 done, 0 skipped, 1 failed in ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--model", "no-such"], 3),
+        (["--lora", "no-such.safetensors"], 3),
+        (["--preset", "no-such"], 2),
+    ],
+)
+def test_what_is_refused_is_the_error_of_the_summary(decompose, arguments, code):
+    answer = decompose("--log-format", "json", *arguments)
+    assert answer.code == code
+    summary = json.loads(answer.out)
+    assert answer.err == f"layerctl: {summary['error']}\n"
+    assert summary["summary"]["done"] == 0
+    assert decompose(*arguments).out == ""
+
+
+def test_a_bug_of_ours_is_the_error_of_the_summary(decompose, network, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    network.open_model = lambda _: 1 / 0
+    answer = decompose("--log-format", "json")
+    assert answer.code == 70
+    assert json.loads(answer.out)["error"] == "ZeroDivisionError: division by zero"
 
 
 def test_a_model_that_cannot_be_loaded_is_the_environments_fault(decompose, network, out):
@@ -262,6 +324,17 @@ def test_a_signal_ends_the_run_and_leaves_the_photo_in_flight(
     assert " left in " in said[-1]
     assert not [path for path in out.rglob("*") if ".layerctl" in path.name]
     assert "1 skipped" in last(decompose())
+
+
+def test_a_signal_is_the_error_of_the_summary(start, out, tmp_path):
+    process = start("--log-format", "json", pause=1.0)
+    when(lambda: list(out.glob(f"*{RECEIPT_ENDING}")))
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(30)
+    assert process.exitcode == 143
+    summary = json.loads((tmp_path / "log").read_text().splitlines()[-1])
+    assert summary["error"] == "it was interrupted by a signal; the next run does what is left"
+    assert summary["summary"]["left"] >= 1
 
 
 def test_a_second_run_on_the_same_folder_leaves_at_once(start, decompose, out):

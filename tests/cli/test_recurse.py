@@ -126,6 +126,48 @@ def test_results_can_go_to_a_folder(call, tmp_path):
     assert f" -> {tmp_path / 'new' / 'a.psd'}" in answer.out
 
 
+@pytest.mark.parametrize(
+    ("given", "result"),
+    [
+        ("new", "new/shot.psd"),
+        ("new/", "new/shot.psd"),
+        ("a/b.c", "a/b.c/shot.psd"),
+        ("new.psd/", "new.psd/shot.psd"),
+        ("new.psd", "new.psd"),
+        ("a/new.PSB", "a/new.PSB"),
+    ],
+)
+def test_a_place_is_a_folder_unless_it_is_called_like_a_file(call, shot, tmp_path, given, result):
+    answer = call(shot, "--layer", "1", "-o", f"{tmp_path}/{given}")
+    assert (answer.code, answer.err) == (0, "")
+    assert (tmp_path / result).is_file()
+    assert f" -> {tmp_path / result}" in answer.out
+
+
+def test_a_file_that_is_there_is_a_file_whatever_its_name(call, shot, tmp_path):
+    (tmp_path / "old").write_text("old")
+    assert "is there already" in call(shot, "--layer", "1", "-o", tmp_path / "old").err
+    assert call(shot, "--layer", "1", "-o", tmp_path / "old", "--force").code == 0
+    assert psd.tree(tmp_path / "old")
+    answer = call(shot, "--layer", "1", "-o", f"{tmp_path}/old/")
+    assert answer.code == 2
+    assert f"{tmp_path}/old is a file, not a folder" in answer.err
+
+
+def test_what_has_no_parts_goes_to_the_folder_too(call, monkeypatch, tmp_path):
+    monkeypatch.setattr(parting, "halves", parting.whole)
+    files = [made(tmp_path / f"{name}.psd") for name in "ab"]
+    answer = call(*files, "--layer", "1", "-o", tmp_path / "new")
+    assert answer.code == 0
+    for file in files:
+        copy = tmp_path / "new" / file.name
+        assert copy.read_bytes() == file.read_bytes()
+        assert (
+            f"same  {file}: the model finds no parts in layer 1, wall; copied as it is -> {copy}"
+            in answer.out.splitlines()
+        )
+
+
 def test_several_results_do_not_go_to_one_file(call, tmp_path):
     files = [made(tmp_path / f"{name}.psd") for name in "ab"]
     answer = call(*files, "--layer", "1", "-o", files[0])

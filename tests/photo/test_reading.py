@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageChops, ImageCms, ImageOps
 
 from layerctl.photo import SUFFIXES, is_picture, read_photo
+from layerctl.photo.signature import _PICTURES
 from tests.pictures import chunk, encoded, grey_tiff, png, scene
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -276,6 +277,24 @@ def test_hdr_and_wide_gamut_without_a_profile_are_told(read):
 def test_twenty_four_megapixels_are_read_in_full(read):
     content = encoded(scene(600, 400).resize((6000, 4000)), "JPEG", quality=90)
     assert read(content).pixels.shape == (4000, 6000, 4)
+
+
+def test_a_walk_picks_up_every_suffix_of_the_formats_that_are_read(read):
+    read(encoded(scene(), "HEIF"))  # Pillow knows all formats from here on
+    kinds = set(_PICTURES) | {"MPO"}
+    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in kinds}
+    assert suffixes - SUFFIXES == {".pfm"}  # whose pixels are 32-bit numbers
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mode"),
+    [("pbm", "1"), ("mpo", "RGB"), *((suffix, "RGB") for suffix in ("j2c", "jpc", "jpf", "jpx"))],
+)
+def test_pictures_of_less_usual_suffixes_are_read(tmp_path, suffix, mode):
+    path = tmp_path / f"picture.{suffix}"
+    scene().convert(mode).save(path)
+    assert is_picture(path)
+    assert (read_photo(path).width, read_photo(path).height) == (48, 32)
 
 
 def test_a_walk_picks_pictures_up_by_their_suffix():

@@ -137,6 +137,17 @@ def test_a_split_that_brings_nothing_writes_nothing(shot):
     assert [path.name for path in shot.parent.iterdir()] == ["shot.psd"]
 
 
+def test_a_file_in_which_nothing_is_found_goes_elsewhere_as_it_is(shot, tmp_path):
+    before, target = shot.read_bytes(), tmp_path / "new" / "shot.psd"
+    target.parent.mkdir()
+    result = recurse(shot, Order("1", out=target.parent), parting.whole)
+    assert (result.parts, result.target, result.copied) == ((), target, True)
+    assert target.read_bytes() == shot.read_bytes() == before
+    assert list(target.parent.iterdir()) == [target]
+    with pytest.raises(DocumentError, match="is there already"):
+        recurse(shot, Order("1", out=target), parting.whole)
+
+
 def test_another_file_leaves_the_first_alone(shot, tmp_path):
     before = shot.read_bytes()
     target = tmp_path / "new.psd"
