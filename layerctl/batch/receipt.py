@@ -1,7 +1,8 @@
 """A receipt says that a picture is done, from what, with what, and which files came of it.
 
 `KEY.layers.json` is the only state there is. Version 1 holds what the dataclasses below hold, as
-one JSON object in UTF-8; bytes of a file name that are no UTF-8 stand as lone surrogates.
+one JSON object in UTF-8; bytes of a file name that are no UTF-8 stand as lone surrogates. Fields
+that it does not know are passed over: what changes the meaning of others changes the version.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, ConfigDict, InstanceOf, TypeAdapter, ValidationError
+from pydantic import AfterValidator, InstanceOf, TypeAdapter, ValidationError
 
 from layerctl.document import Document, Layer
 from layerctl.errors import DocumentError, ImageError
@@ -37,11 +38,16 @@ SPLIT_BY_HAND = "was split"
 
 @dataclass(frozen=True)
 class Input:
-    """The photo as it was read."""
+    """The photo as it was read.
+
+    `path` is where it was, absolute; None in receipts from before that was noted. It only tells
+    photos apart that want the same outputs: a photo that has moved is as done as before.
+    """
 
     name: Name
     bytes: int
     sha256: str
+    path: Name | None = None
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,6 @@ class Receipt:
     `prompt` is the text that the network read; None, as in receipts from before there were any,
     if it reads none.
     """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
 
     version: Literal[1]
     input: Input
@@ -173,9 +177,28 @@ def record_input(source: Path) -> Input:
             raise ImageError("it is a folder, and no picture could be found in it")
         if source.exists() and not source.is_file():
             raise ImageError("it is not a regular file")
-        return Input(source.name, source.stat().st_size, sha256_of(source))
+        place = str(source.absolute())
+        return Input(source.name, source.stat().st_size, sha256_of(source), place)
     except OSError as error:
         raise ImageError(f"it cannot be read: {error.strerror}") from error
+
+
+def other_photo(recorded: Input, source: Path) -> Path | None:
+    """Return the photo that a receipt names if that is still there and is not `source`.
+
+    The same bytes in another place are the same photo.
+    """
+    if recorded.path is None:
+        return None
+    other = Path(recorded.path)
+    try:
+        if not other.is_file() or other.samefile(source):
+            return None
+        mine = sha256_of(source)
+        return None if mine in {recorded.sha256, sha256_of(other)} else other
+    except OSError:
+        # What cannot be read is somebody else's to tell; nothing speaks against this photo.
+        return None
 
 
 def record_files(files: Iterable[Path], folder: Path) -> tuple[File, ...]:

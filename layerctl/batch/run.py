@@ -15,7 +15,7 @@ from layerctl.batch.plan import Job
 from layerctl.batch.publish import sweep
 from layerctl.batch.receipt import Receipt
 from layerctl.batch.stages import Batch
-from layerctl.errors import DocumentError, ImageError
+from layerctl.errors import ImageError
 
 HASHERS = 4
 """Threads that look through finished files; more would only wait for the disk."""
@@ -58,25 +58,36 @@ def preview(jobs: Sequence[Job], batch: Batch) -> Outcomes:
 
 def divide(jobs: Sequence[Job], batch: Batch) -> tuple[list[Job], list[Outcome]]:
     """Return the jobs that are to be done, and an outcome for each of the others."""
-    failed = [Outcome(job, "failed", reason=job.refusal) for job in jobs if job.refusal]
+    refused = [Outcome(job, "failed", reason=job.refusal) for job in jobs if job.refusal]
     sound = [job for job in jobs if not job.refusal]
     if batch.force:
-        return sound, failed
+        return sound, refused
     with ThreadPoolExecutor(HASHERS) as pool:
-        found = list(zip(sound, pool.map(partial(_standing, batch), sound), strict=True))
-    todo = [job for job, standing in found if not standing]
-    skipped = [Outcome(job, "skipped", standing) for job, standing in found if standing]
-    return todo, failed + skipped
+        found = list(zip(sound, pool.map(partial(_foreseen, batch), sound), strict=True))
+    known = [outcome for _, outcome in found if outcome]
+    return [job for job, outcome in found if not outcome], refused + known
 
 
-def _standing(batch: Batch, job: Job) -> Receipt | None:
-    """Return the job's receipt if photo, prompt, settings and files are all what it says."""
+def _foreseen(batch: Batch, job: Job) -> Outcome | None:
+    """Return what becomes of a job if its receipt settles that: done, or the place is taken."""
     path = batch.out / job.receipt
-    try:
-        standing = receipt.read(path)
-        if standing.prompt and not standing.prompt.holds(batch.prompt_for(job.source)):
-            return None
-    except (DocumentError, ImageError):
+    standing = receipt.standing(path)
+    if standing is None:
         return None
-    valid = receipt.still_valid(standing, job.source, batch.settings, path.parent)
-    return standing if valid else None
+    if _holds(standing, batch, job):
+        return Outcome(job, "skipped", standing)
+    if other := receipt.other_photo(standing.input, job.source):
+        words = f"{path} was made from {other}; choose another --out, or --force replaces it"
+        return Outcome(job, "failed", reason=words)
+    return None
+
+
+def _holds(standing: Receipt, batch: Batch, job: Job) -> bool:
+    """Say whether photo, prompt, settings and files are all what a job's receipt says."""
+    home = (batch.out / job.receipt).parent
+    try:
+        if standing.prompt and not standing.prompt.holds(batch.prompt_for(job.source)):
+            return False
+    except ImageError:
+        return False
+    return receipt.still_valid(standing, job.source, batch.settings, home)

@@ -27,6 +27,7 @@ def test_it_reads_back_as_it_was_written(made, tmp_path):
 def test_it_says_what_was_made_of_what(made, photos):
     found, path = made
     assert found.input == receipt.record_input(photos / "cup.png")
+    assert found.input.path == str(photos / "cup.png")
     assert found.size == (24, 16)
     assert set(found.seconds) == {"read", "model", "lift", "write"}
     assert [(layer.number, layer.name) for layer in found.layers] == [
@@ -55,9 +56,29 @@ def test_one_from_before_there_were_prompts_is_understood(made):
     assert receipt.read(path) == found
 
 
+def test_one_that_does_not_say_where_the_photo_was_stands_as_well(made, photos):
+    found, path = made
+    content = json.loads(path.read_bytes())
+    del content["input"]["path"]
+    path.write_text(json.dumps(content))
+    older = receipt.read(path)
+    assert older == replace(found, input=replace(found.input, path=None))
+    assert receipt.still_valid(older, photos / "cup.png", night.SETTINGS, path.parent)
+
+
+def test_fields_that_are_not_known_are_passed_over(made):
+    found, path = made
+    content = json.loads(path.read_bytes())
+    for part in (content, content["input"], content["files"][0], content["layers"][0]):
+        part["invented later"] = [1]
+    path.write_text(json.dumps(content))
+    assert receipt.read(path) == found
+
+
 def test_any_name_survives(made, tmp_path):
     found, _ = made
-    odd = replace(found, input=replace(found.input, name="产品 \udcff\n🎁.jpg"))
+    name = "产品 \udcff\n🎁.jpg"
+    odd = replace(found, input=replace(found.input, name=name, path=f"/{name}"))
     receipt.write(odd, tmp_path / "odd.json")
     assert receipt.read(tmp_path / "odd.json") == odd
     assert "产品" in (tmp_path / "odd.json").read_text()

@@ -49,6 +49,7 @@ def test_everything_that_hangs_on_a_photo_follows(done):
         ("2/2", "right", "text"),
     ]
     assert receipt.notes[-1] == "the layer 2, product 1, was split"
+    assert receipt.input.path == str(photos / "shoe.jpg")
     assert sorted(p.name for p in (out / "shoe").iterdir()) == [
         "00-background.png",
         "01-00-left.png",
@@ -74,7 +75,7 @@ def test_a_photo_still_counts_as_done_after_several_splits(done):
 
 
 def test_work_of_a_designer_is_not_done_again_by_the_next_run(done):
-    out, _, again = done
+    out, photos, again = done
     path = out / "shoe.psd"
     path.write_bytes(path.read_bytes() + b"touched")
     assert again() == [1, 1]
@@ -82,6 +83,7 @@ def test_work_of_a_designer_is_not_done_again_by_the_next_run(done):
     assert again() == [0, 2]
     receipt = receipts.read(out / "shoe.layers.json")
     assert receipt.notes[-1] == "the outputs were changed by hand, and the layer 2 was split"
+    assert receipt.input.path == str(photos / "shoe.jpg")
     assert (out / "shoe" / "01-product-1.png").exists()
 
 
