@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 TOOL = """
 errors compositing cache machine
 address texts.prompt batch.scratch batch.disk checkpoints.hashes
-document photo.signature photo.integrity checkpoints.hub
+document photo.signature photo.integrity photo.profiles checkpoints.hub
 photo.colour
 photo.reading
 photo

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -12,12 +12,18 @@ from PIL.ImageFile import ImageFile
 from layerctl.compositing import bands
 from layerctl.document import Pixels
 from layerctl.errors import ImageError
+from layerctl.photo.integrity import Coding
+from layerctl.photo.profiles import DISPLAY_P3, Space, profile
 
 _SPACES = {"1": "GRAY", "L": "GRAY", "LA": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
 """The ICC's name for the colour space of a Pillow mode; all others are RGB."""
 
 _MODES = {"GRAY": "L", "CMYK": "CMYK", "Lab": "LAB", "RGB": "RGBA"}
 """The Pillow mode in which littlecms takes pixels of that space."""
+
+_HDR = {16: "PQ", 18: "HLG"}
+_NARROW = {1, 2, 5, 6}
+"""Transfer functions and colour primaries of ITU-T H.273: HDR, and those that sRGB stands for."""
 
 _UNUSABLE = "its ICC profile is damaged or of another colour space and not used"
 
@@ -31,8 +37,11 @@ class Coloured:
     notes: tuple[str, ...] = ()
 
 
-def coloured(picture: ImageFile) -> Coloured:
+def coloured(picture: ImageFile, coding: Coding | None = None) -> Coloured:
     """Return a decoded picture in RGB colour: its own profile if that is RGB, sRGB otherwise.
+
+    A picture without a profile that says by other means that it is Display P3 gets one. `coding`
+    is what its file says besides; a profile comes before it.
 
     Raises:
         ImageError: The pixels are 32-bit numbers, whose white nobody knows.
@@ -43,7 +52,27 @@ def coloured(picture: ImageFile) -> Coloured:
         # Pillow takes ink for inverted as Adobe writes it, also where Adobe did not write it.
         return _converted(ImageChops.invert(picture), picture.info.get("icc_profile"))
     eight_bit = _scaled(picture) if picture.mode.startswith("I;16") else picture
-    return _converted(eight_bit, picture.info.get("icc_profile"))
+    if icc := picture.info.get("icc_profile"):
+        return _converted(eight_bit, icc)
+    space = _named(coding)
+    found = _converted(eight_bit, profile(space) if space else None)
+    return found if space else replace(found, notes=found.notes + _losses(coding))
+
+
+def _named(coding: Coding | None) -> Space | None:
+    """Return the space that a picture without a profile says it is in, if it can be given one."""
+    return DISPLAY_P3 if coding == Coding(primaries=12, transfer=13) else None
+
+
+def _losses(coding: Coding | None) -> tuple[str, ...]:
+    """Say what is lost where colour is told by numbers that no profile here stands for."""
+    if coding is None:
+        return ()
+    if coding.transfer in _HDR:
+        return (f"the picture is HDR ({_HDR[coding.transfer]}); its values are taken for sRGB",)
+    if coding.primaries not in _NARROW:
+        return ("the picture has a wide gamut without an ICC profile; it is taken for sRGB",)
+    return ()
 
 
 def srgb(pixels: Pixels, icc: bytes) -> Pixels:

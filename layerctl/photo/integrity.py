@@ -7,16 +7,35 @@ import struct
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from io import BytesIO
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
 from PIL import Image, TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 from layerctl.errors import ImageError
 
-Sound: TypeAlias = tuple[BinaryIO, tuple[str, ...]]
-"""A stream that can be decoded to the last pixel, and what the user should know about it."""
+
+@dataclass(frozen=True)
+class Coding:
+    """What the numbers of a picture mean as colour, by the tables 2 and 3 of ITU-T H.273."""
+
+    primaries: int
+    transfer: int
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A stream that can be decoded to the last pixel, and what the walk through it found.
+
+    `notes` are what the user should know; `coding` is what a PNG, AVIF or HEIF says of its colour.
+    """
+
+    file: BinaryIO
+    notes: tuple[str, ...] = ()
+    coding: Coding | None = None
+
 
 _MOST_BYTES = 1 << 30
 """No JPEG within reason is longer; what follows the picture is not read."""
@@ -30,10 +49,6 @@ _JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 _FILLERS = bytes(range(1, 255)), bytes(range(254, 0, -1))
 """Two pieces of compressed data that no Huffman table reads alike, free of markers."""
 
-_HDR = {16: "PQ", 18: "HLG"}
-_NARROW = {1, 2, 5, 6}
-"""Transfer functions and colour primaries of ITU-T H.273: HDR, and those that sRGB stands for."""
-
 
 def sound(file: BinaryIO, picture: ImageFile) -> Sound:
     """Return a stream with all pixels of `file`, mended where only its end mark is missing.
@@ -44,7 +59,7 @@ def sound(file: BinaryIO, picture: ImageFile) -> Sound:
         ImageError: Part of the picture is missing, or a checksum is wrong.
     """
     check = _CHECKS.get(picture.format or "")
-    return check(file, picture) if check else (file, ())
+    return check(file, picture) if check else Sound(file)
 
 
 def cut_short(name: str) -> ImageError:
@@ -57,21 +72,21 @@ def _png(file: BinaryIO, picture: ImageFile) -> Sound:  # noqa: ARG001 - one sig
 
     Where the last one is missing, the decoder finds out whether all rows are there.
     """
-    notes: tuple[str, ...] = ()
+    coding = None
     position, seen = 8, set()
     while chunk := _chunk(file, position):
         kind, length, start = chunk
         if kind == b"IEND":
-            return file, notes
-        if kind == b"cICP":
-            notes = _colour_notes(start[0], start[1])
+            return Sound(file, coding=coding)
+        if kind == b"cICP" and length == 4:
+            coding = Coding(start[0], start[1])
         seen.add(kind)
         position += length + 12
     if b"IDAT" not in seen:
         raise cut_short("PNG")
     file.seek(0)
     whole = BytesIO(file.read(position) + _PNG_END)
-    return whole, (*notes, "the PNG has no end mark, but its pixels are whole")
+    return Sound(whole, ("the PNG has no end mark, but its pixels are whole",), coding)
 
 
 def _chunk(file: BinaryIO, position: int) -> tuple[bytes, int, bytes] | None:
@@ -107,8 +122,9 @@ def _jpeg(file: BinaryIO, picture: ImageFile) -> Sound:
     if one != other:
         raise cut_short("JPEG")
     if marked:
-        return file, ()
-    return BytesIO(data[:end] + _JPEG_END), ("the JPEG has no end mark, but its pixels are whole",)
+        return Sound(file)
+    whole = BytesIO(data[:end] + _JPEG_END)
+    return Sound(whole, ("the JPEG has no end mark, but its pixels are whole",))
 
 
 def _compressed_data(data: bytes) -> tuple[int, bool, list[bytes]]:
@@ -149,14 +165,14 @@ def _sketch(data: bytes, *, full: bool) -> bytes:
 def _boxes(file: BinaryIO, picture: ImageFile) -> Sound:
     """Walk the top-level boxes of AVIF and HEIF (ISO/IEC 14496-12, 4.2)."""
     size = file.seek(0, 2)
-    notes: tuple[str, ...] = ()
+    coding = None
     for kind, start, end in _spans(file, size):
         if end > size:
             raise cut_short(picture.format or "picture")
         if kind == b"meta":
             file.seek(start)
-            notes = _nclx_notes(file.read(min(end - start, _BLOCK)))
-    return file, notes
+            coding = _nclx(file.read(min(end - start, _BLOCK)))
+    return Sound(file, coding=coding)
 
 
 def _spans(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
@@ -170,20 +186,10 @@ def _spans(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
         start += max(length, 8)
 
 
-def _nclx_notes(meta: bytes) -> tuple[str, ...]:
-    found = re.search(rb"colrnclx.(.).(.)", meta, re.DOTALL)
-    if found is None or b"colrprof" in meta:
-        return ()
-    return _colour_notes(found[1][0], found[2][0])
-
-
-def _colour_notes(primaries: int, transfer: int) -> tuple[str, ...]:
-    """Say what is lost where colour is told by H.273 numbers instead of an ICC profile."""
-    if transfer in _HDR:
-        return (f"the picture is HDR ({_HDR[transfer]}); its values are taken for sRGB",)
-    if primaries not in _NARROW:
-        return ("the picture has a wide gamut without an ICC profile; it is taken for sRGB",)
-    return ()
+def _nclx(meta: bytes) -> Coding | None:
+    """Return the first colour box with numbers (12.1.5): writers begin with the main picture."""
+    found = re.search(rb"colrnclx(..)(..)", meta, re.DOTALL)
+    return Coding(int.from_bytes(found[1]), int.from_bytes(found[2])) if found else None
 
 
 def _tiff(file: BinaryIO, picture: ImageFile) -> Sound:
@@ -193,7 +199,7 @@ def _tiff(file: BinaryIO, picture: ImageFile) -> Sound:
     for offset in (*tags.get(273, ()), *tags.get(324, ())):
         if offset >= size:
             raise cut_short("TIFF")
-    return file, ()
+    return Sound(file)
 
 
 _CHECKS: dict[str, Callable[[BinaryIO, ImageFile], Sound]] = {

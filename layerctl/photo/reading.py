@@ -24,7 +24,7 @@ from layerctl.compositing import bands
 from layerctl.document import Pixels
 from layerctl.errors import ImageError
 from layerctl.photo.colour import coloured, match_colour_key, srgb
-from layerctl.photo.integrity import cut_short, sound
+from layerctl.photo.integrity import Sound, cut_short, sound
 from layerctl.photo.signature import HEAD, picture_format
 
 SUFFIXES = frozenset(
@@ -113,8 +113,8 @@ def read_photo(path: Path, limit: int = MEGAPIXELS) -> Photo:
 
 
 def _photo(path: Path, file: BinaryIO, name: str) -> Photo:
-    picture, notes = _decoded(file, name)
-    colour = coloured(picture)
+    picture, found = _decoded(file, name)
+    notes, colour = found.notes, coloured(picture, found.coding)
     orientation, dpi = _orientation(picture), _dpi(picture)
     upright = colour.picture
     if orientation in _UPRIGHT:
@@ -126,13 +126,13 @@ def _photo(path: Path, file: BinaryIO, name: str) -> Photo:
     return Photo(path, _visible(upright), colour.icc, dpi, notes + colour.notes)
 
 
-def _decoded(file: BinaryIO, name: str) -> tuple[ImageFile, tuple[str, ...]]:
+def _decoded(file: BinaryIO, name: str) -> tuple[ImageFile, Sound]:
     """Return the picture with its pixels; its size is checked before they are decoded."""
-    stream, notes = sound(file, _header(file, name))
-    picture = _header(stream, name)
+    found = sound(file, _header(file, name))
+    picture = _header(found.file, name)
     match_colour_key(picture)
     picture.load()
-    return picture, notes
+    return picture, found
 
 
 def _header(file: BinaryIO, name: str) -> ImageFile:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageChops, ImageCms, ImageOps
 
 from layerctl.photo import SUFFIXES, is_picture, read_photo
+from layerctl.photo.profiles import DISPLAY_P3, profile
 from layerctl.photo.signature import _PICTURES
 from tests.pictures import chunk, encoded, grey_tiff, png, scene
 
@@ -269,9 +270,57 @@ def test_what_follows_a_jpeg_is_no_part_of_it(read, tail):
 def test_hdr_and_wide_gamut_without_a_profile_are_told(read):
     hdr = chunk(b"cICP", bytes([12, 16, 0, 1]))
     assert "HDR (PQ)" in read(png((1, 1), 8, 2, bytes(4), hdr)).notes[0]
-    wide = chunk(b"cICP", bytes([12, 13, 0, 1]))
-    assert "wide gamut" in read(png((1, 1), 8, 2, bytes(4), wide)).notes[0]
+    for primaries, transfer in ((9, 13), (12, 14)):
+        wide = chunk(b"cICP", bytes([primaries, transfer, 0, 1]))
+        photo = read(png((1, 1), 8, 2, bytes(4), wide))
+        assert "wide gamut" in photo.notes[0]
+        assert photo.icc is None
     assert read(encoded(scene(), "AVIF")).notes == ()
+
+
+def seen_as(space):
+    """The scene in the values of another RGB space, of which it holds no colour outside of sRGB."""
+    there = ImageCms.ImageCmsProfile(BytesIO(profile(space)))
+    picture = ImageCms.profileToProfile(scene(), ImageCms.createProfile("sRGB"), there)
+    return Image.fromarray(np.asarray(picture))  # without the profile
+
+
+def coded(picture, kind, primaries, transfer, **options):
+    """The picture in a file that tells its colour by numbers of H.273."""
+    content = encoded(picture, kind, **options)
+    if kind == "PNG":
+        return content[:33] + chunk(b"cICP", bytes([primaries, transfer, 0, 1])) + content[33:]
+    at = content.index(b"colrnclx") + 8
+    return content[:at] + struct.pack(">HH", primaries, transfer) + content[at + 4 :]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("AVIF", {"quality": 100, "subsampling": "4:4:4"}),
+        ("HEIF", {"quality": 100, "chroma": 444}),
+    ],
+)
+def test_display_p3_told_by_numbers_gets_its_profile_and_looks_as_it_did(read, kind, options):
+    photo = read(coded(seen_as(DISPLAY_P3), kind, 12, 13, **options))
+    assert photo.icc == profile(DISPLAY_P3)
+    assert photo.notes == ()
+    assert np.abs(photo.srgb()[..., :3].astype(int) - np.asarray(scene())).mean() < 2
+
+
+def test_a_profile_in_the_file_comes_before_numbers(read):
+    for primaries, transfer in ((12, 13), (9, 13), (9, 16)):
+        photo = read(coded(scene(), "PNG", primaries, transfer, icc_profile=SRGB))
+        assert photo.icc == SRGB
+        assert photo.notes == ()
+
+
+def test_numbers_that_are_cut_short_cost_no_photo(read):
+    for numbers in (b"", b"\x0c"):
+        photo = read(png((1, 1), 8, 2, bytes(4), chunk(b"cICP", numbers)))
+        assert photo.icc is None
+        assert photo.notes == ()
 
 
 def test_twenty_four_megapixels_are_read_in_full(read):
