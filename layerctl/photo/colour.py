@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageChops, ImageCms
+from PIL import ExifTags, Image, ImageChops, ImageCms
 from PIL.ImageFile import ImageFile
 
 from layerctl.compositing import bands
 from layerctl.document import Pixels
 from layerctl.errors import ImageError
 from layerctl.photo.integrity import Coding
-from layerctl.photo.profiles import DISPLAY_P3, Space, profile
+from layerctl.photo.profiles import ADOBE_RGB, DISPLAY_P3, Space, profile
 
 _SPACES = {"1": "GRAY", "L": "GRAY", "LA": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
 """The ICC's name for the colour space of a Pillow mode; all others are RGB."""
@@ -24,6 +24,9 @@ _MODES = {"GRAY": "L", "CMYK": "CMYK", "Lab": "LAB", "RGB": "RGBA"}
 _HDR = {16: "PQ", 18: "HLG"}
 _NARROW = {1, 2, 5, 6}
 """Transfer functions and colour primaries of ITU-T H.273: HDR, and those that sRGB stands for."""
+
+_UNCALIBRATED = 0xFFFF
+"""What EXIF data say of colour that is not sRGB (Exif 2.3, 4.6.5 B)."""
 
 _UNUSABLE = "its ICC profile is damaged or of another colour space and not used"
 
@@ -40,8 +43,8 @@ class Coloured:
 def coloured(picture: ImageFile, coding: Coding | None = None) -> Coloured:
     """Return a decoded picture in RGB colour: its own profile if that is RGB, sRGB otherwise.
 
-    A picture without a profile that says by other means that it is Display P3 gets one. `coding`
-    is what its file says besides; a profile comes before it.
+    A picture without a profile that says by other means that it is Adobe RGB or Display P3 gets
+    one. `coding` is what its file says besides; a profile comes before it.
 
     Raises:
         ImageError: The pixels are 32-bit numbers, whose white nobody knows.
@@ -54,14 +57,28 @@ def coloured(picture: ImageFile, coding: Coding | None = None) -> Coloured:
     eight_bit = _scaled(picture) if picture.mode.startswith("I;16") else picture
     if icc := picture.info.get("icc_profile"):
         return _converted(eight_bit, icc)
-    space = _named(coding)
+    space = _named(picture, coding)
     found = _converted(eight_bit, profile(space) if space else None)
     return found if space else replace(found, notes=found.notes + _losses(coding))
 
 
-def _named(coding: Coding | None) -> Space | None:
+def _named(picture: ImageFile, coding: Coding | None) -> Space | None:
     """Return the space that a picture without a profile says it is in, if it can be given one."""
-    return DISPLAY_P3 if coding == Coding(primaries=12, transfer=13) else None
+    if coding:
+        return DISPLAY_P3 if coding == Coding(primaries=12, transfer=13) else None
+    camera = picture.format in {"JPEG", "MPO"} and picture.mode in {"L", "RGB"}
+    return ADOBE_RGB if camera and _is_adobe_rgb(picture) else None
+
+
+def _is_adobe_rgb(picture: ImageFile) -> bool:
+    """Tell whether a camera says so, which by DCF 2.0 it does with EXIF data and no profile."""
+    try:
+        exif = picture.getexif()
+        colour = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.ColorSpace)
+        rule = exif.get_ifd(ExifTags.IFD.Interop).get(ExifTags.Interop.InteropIndex)
+    except Exception:  # noqa: BLE001 - broken EXIF raises nearly anything, and is not worth a photo
+        return False
+    return colour == _UNCALIBRATED and rule == "R03"
 
 
 def _losses(coding: Coding | None) -> tuple[str, ...]:

@@ -44,6 +44,15 @@ _SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _SRGB_CURVE = struct.pack(">4s4xH2x5i", b"para", 3, *(round(value * 65536) for value in _SRGB))
 """IEC 61966-2-1 as g, a, b, c, d of (10.16): (aX + b) ** g from d on, cX below."""
 
+ADOBE_RGB = Space(
+    "Compatible with Adobe RGB (1998)",
+    (0.64, 0.33),
+    (0.21, 0.71),
+    (0.15, 0.06),
+    struct.pack(">4s4xIH", b"curv", 1, 563),
+)
+"""Adobe RGB (1998) Color Image Encoding, 2005: a gamma of 563 / 256, which is 2.19921875."""
+
 DISPLAY_P3 = Space("Display P3", (0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _SRGB_CURVE)
 """SMPTE EG 432-1 primaries, with the tone curve of sRGB."""
 

@@ -7,18 +7,23 @@ import pytest
 from PIL import Image, ImageCms
 
 from layerctl.photo.colour import srgb
-from layerctl.photo.profiles import DISPLAY_P3, profile
+from layerctl.photo.profiles import ADOBE_RGB, DISPLAY_P3, profile
 
-SPACES = pytest.mark.parametrize("space", [DISPLAY_P3], ids=lambda space: space.name)
+SPACES = pytest.mark.parametrize("space", [ADOBE_RGB, DISPLAY_P3], ids=lambda space: space.name)
 
 TO_XYZ = {
+    ADOBE_RGB: [
+        [0.57667, 0.18556, 0.18823],
+        [0.29734, 0.62736, 0.07529],
+        [0.02703, 0.07069, 0.99134],
+    ],
     DISPLAY_P3: [
         [0.48657095, 0.26566769, 0.19821729],
         [0.22897456, 0.69173852, 0.07928691],
         [0.0, 0.04511338, 1.04394437],
     ],
 }
-"""Linear light to XYZ under D65: CSS Color 4."""
+"""Linear light to XYZ under D65: Adobe RGB (1998), 4.3.5.3, and CSS Color 4."""
 
 TO_SRGB = [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
 """XYZ under D65 to linear light, IEC 61966-2-1."""
@@ -28,13 +33,15 @@ def opened(space):
     return ImageCms.ImageCmsProfile(BytesIO(profile(space))).profile
 
 
-def light(values):
+def light(space, values):
+    if space is ADOBE_RGB:
+        return values**2.19921875
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
 def as_srgb(space, levels):
     """Levels of a space as those of sRGB, not rounded nor kept within 0 to 255."""
-    linear = light(levels / 255) @ np.transpose(TO_XYZ[space]) @ np.transpose(TO_SRGB)
+    linear = light(space, levels / 255) @ np.transpose(TO_XYZ[space]) @ np.transpose(TO_SRGB)
     curved = 1.055 * np.abs(linear) ** (1 / 2.4) - 0.055
     return 255 * np.where(linear <= 0.0031308, 12.92 * linear, curved)
 
@@ -56,6 +63,9 @@ def test_every_colour_that_srgb_has_becomes_what_the_standards_say(space):
 @pytest.mark.parametrize(
     ("space", "there", "here"),
     [
+        (ADOBE_RGB, (219, 0, 0), (255, 0, 0)),
+        (ADOBE_RGB, (144, 255, 60), (0, 255, 0)),
+        (ADOBE_RGB, (0, 0, 250), (0, 0, 255)),
         (DISPLAY_P3, (234, 51, 35), (255, 0, 0)),
         (DISPLAY_P3, (117, 251, 76), (0, 255, 0)),
         (DISPLAY_P3, (0, 0, 245), (0, 0, 255)),
@@ -80,12 +90,16 @@ def test_grey_stays_grey(space):
     ("space", "colorants"),
     [
         (
+            ADOBE_RGB,
+            [[0.60974, 0.31111, 0.01947], [0.20528, 0.62567, 0.06087], [0.14919, 0.06322, 0.74457]],
+        ),
+        (
             DISPLAY_P3,
             [[0.51512, 0.2412, -0.00105], [0.29198, 0.69225, 0.04189], [0.1571, 0.06657, 0.78407]],
         ),
     ],
 )
-def test_colorants_are_those_of_the_profiles_of_apple(space, colorants):
+def test_colorants_are_those_of_the_profiles_of_adobe_and_apple(space, colorants):
     found = opened(space)
     own = [found.red_colorant[0], found.green_colorant[0], found.blue_colorant[0]]
     assert np.abs(np.subtract(own, colorants)).max() < 2e-5

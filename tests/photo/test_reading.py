@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageChops, ImageCms, ImageOps
 
 from layerctl.photo import SUFFIXES, is_picture, read_photo
-from layerctl.photo.profiles import DISPLAY_P3, profile
+from layerctl.photo.profiles import ADOBE_RGB, DISPLAY_P3, profile
 from layerctl.photo.signature import _PICTURES
 from tests.pictures import chunk, encoded, grey_tiff, png, scene
 
@@ -321,6 +321,37 @@ def test_numbers_that_are_cut_short_cost_no_photo(read):
         photo = read(png((1, 1), 8, 2, bytes(4), chunk(b"cICP", numbers)))
         assert photo.icc is None
         assert photo.notes == ()
+
+
+def camera(space, rule, kind="JPEG", picture=None, **options):
+    """A picture as a camera writes it, its colour told by EXIF data."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8769).update({0xA001: space, 0xA005: {1: rule}})
+    content = encoded(picture or seen_as(ADOBE_RGB), kind, quality=100, subsampling=0, **options)
+    # Pillow loses the EXIF data of an MPO as it writes it.
+    segment = struct.pack(">HH", 0xFFE1, len(exif.tobytes()) + 2) + exif.tobytes()
+    return content[:2] + segment + content[2:]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "MPO"])
+def test_adobe_rgb_of_a_camera_gets_its_profile_and_looks_as_it_did(read, kind):
+    more = {"save_all": True, "append_images": [scene(24, 16)]} if kind == "MPO" else {}
+    photo = read(camera(0xFFFF, "R03", kind, **more))
+    assert photo.icc == profile(ADOBE_RGB)
+    assert photo.notes == ()
+    assert np.abs(photo.srgb()[..., :3].astype(int) - np.asarray(scene())).mean() < 2
+
+
+@pytest.mark.parametrize(("space", "rule"), [(1, "R98"), (1, "R03"), (0xFFFF, "R98")])
+def test_what_exif_data_do_not_call_adobe_rgb_in_full_is_taken_for_srgb(read, space, rule):
+    photo = read(camera(space, rule))
+    assert photo.icc is None
+    assert photo.notes == ()
+
+
+def test_exif_data_make_no_adobe_rgb_of_what_has_a_profile_or_is_cmyk(read):
+    assert read(camera(0xFFFF, "R03", icc_profile=SRGB)).icc == SRGB
+    assert read(camera(0xFFFF, "R03", picture=scene().convert("CMYK"))).icc is None
 
 
 def test_twenty_four_megapixels_are_read_in_full(read):
