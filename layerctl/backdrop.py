@@ -60,7 +60,7 @@ LEAST, DRAWN = 0.0003, 0.1
 HOLLOW, FIRM = 0.7, 0.9
 """Chance that a thing shows up to which it is one, and the chance at which it ends."""
 
-DIM, MAYBE = 0.5, (0.35, 0.65)
+DIM, MAYBE = 0.5, (0.3, 0.6)
 """Share of the light up to which what is missing may be a shadow's, and the chances of a thing
 between which ever more of what was drawn there is one.
 """
@@ -72,12 +72,9 @@ Another colour may be a table's: only of what may well have been missed it outwe
 says no.
 """
 
-SPEAKS = 0.2, 0.4
-"""Chances of a thing between which an edge in a shadow's colours comes to speak for one at all."""
-
-HELD, SURELY, CERTAINLY = 3.0, (0.6, 0.9), (0.85, 0.95)
-"""What is added for a thing in a shadow's colours, and how much of it has to be drawn, with which
-chance, for that to begin and to be all; and for the word of bare backdrop to count no more.
+HELD, SURELY = 3.0, (0.6, 0.9)
+"""What is added for a thing in a shadow's colours that is drawn with a chance of its own, and how
+much of both it takes for that to begin and to be all.
 """
 
 NEVER = 0.03
@@ -204,13 +201,9 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Flo
     shaded = ~bare & ~stands & _falls_gently(missing, open_ground, stands)
     odds = np.full(figure.shape, SHARP, np.float32)
     odds[_edges(~bare & ~stands & ~shaded, stands)] = BLURRED
-    dim = ~bare & ~stands & (missing < DIM)
-    odds[dim] *= 2 * _ramp(chance[dim], *SPEAKS) - 1
-    odds[bare] = (BARE + HOLE * _ramp(0.6 - inside, 0, 0.4))[bare]
     odds[shaded] = SHADED
-    sure = np.minimum(figure, chance)
-    odds += HELD * _ramp(sure, *SURELY) * ~bare
-    odds[bare] *= 1 - _ramp(sure[bare], *CERTAINLY)
+    odds += HELD * _ramp(np.minimum(figure, chance), *SURELY)
+    odds[bare] = (BARE + HOLE * _ramp(0.6 - inside, 0, 0.4))[bare]
     odds[stands] = STANDS
     odds[_thin(stands) & _missed(picture, stands, figure) & (chance > NEVER)] = MISSED
     return odds

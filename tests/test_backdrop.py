@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from layerctl.backdrop import figure_odds, fit_backdrop, shade
+from layerctl.backdrop import HELD, Backdrop, clear_ground, figure_odds, fit_backdrop, shade
 
 SIZE = 180, 240
 DOWN, ACROSS = np.meshgrid(*(np.linspace(0, 1, side) for side in SIZE), indexing="ij")
@@ -90,6 +90,20 @@ def test_nothing_was_missed_where_a_thing_is_out_of_the_question():
         there = np.maximum(figure, np.float32(chance))
         odds = figure_odds(picture, backdrop, figure, there)
         assert (np.median(odds[strap > 0]) > 5) == missed
+
+
+@pytest.mark.parametrize(("chance", "kept"), [(0.9, True), (0.2, False)])
+def test_what_was_drawn_in_a_shadow_s_colours_is_kept_if_it_is_likely(chance, kept):
+    paper = np.full((120, 160, 3), 0.9, np.float32)
+    picture, (figure, likely) = paper.copy(), np.zeros((2, 120, 160), np.float32)
+    picture[30:90, 30:90], picture[30:90, 90:105] = 0.1, 0.65
+    figure[30:90, 30:105], likely[30:90, 30:90], likely[30:90, 90:105] = 1, 1, chance
+    backdrop = Backdrop(paper, noise=0.003, plain=True)
+    cleared = clear_ground(picture, backdrop, figure, likely)
+    assert cleared[30:90, 30:90].min() == 1
+    assert (cleared[30:90, 90:105] == kept).all()
+    odds = figure_odds(picture, backdrop, figure, likely)
+    assert bool(odds[30:90, 90:105].min() > HELD) is kept
 
 
 def test_a_wisp_in_the_backdrop_is_nothing_that_was_missed_but_a_strand_is():

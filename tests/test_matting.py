@@ -37,23 +37,6 @@ def test_of_white_before_white_all_is_kept_if_the_model_is_sure_and_else_what_st
     assert bool(alpha[62:178, 62:198].mean() > 0.95) is kept
 
 
-@pytest.mark.parametrize(("chance", "kept"), [(0.9, True), (0.3, False)])
-def test_a_shadow_s_colours_beside_a_thing_are_cut_out_only_if_they_are_likely_its_own(
-    chance, kept
-):
-    rng = np.random.default_rng(0)
-    paper, figure = np.full((240, 320, 3), 0.9, np.float32), np.zeros((240, 320), np.float32)
-    picture, likely = paper.copy(), figure.copy()
-    picture[60:180, 60:188], likely[60:180, 60:188] = 0.1, 1
-    picture[60:180, 188:200], likely[60:180, 188:200] = 0.65, chance
-    figure[60:180, 60:200] = 1
-    noisy = picture + rng.normal(0, 0.003, picture.shape).astype(np.float32)
-    backdrop = Backdrop(paper, noise=0.003, plain=True)
-    alpha = cut_out(noisy, figure, cv2.GaussianBlur(likely, (0, 0), 2), backdrop)
-    assert alpha[62:178, 62:186].min() > 0.95
-    assert bool(alpha[65:175, 192:199].mean() > 0.5) is kept
-
-
 def test_what_stands_apart_is_no_part_of_a_thing_for_its_colour_alone():
     rng = np.random.default_rng(0)
     picture = np.full((240, 320, 3), (0.2, 0.5, 0.3), np.float32)
