@@ -111,7 +111,8 @@ def _draw(photo: Bytes, guess: Guess, detail: int) -> Sketch:
         backdrop = replace(backdrop, plain=False)
     if backdrop.plain:
         layers[0, ..., :3] = backdrop.colours
-    return Sketch(small, layers, shares, backdrop)
+    coarse = max(1.0, max(small.shape) / max(guess.layers.shape[1:3]))
+    return Sketch(small, layers, shares, backdrop, coarse)
 
 
 def _cut_layers(guess: Guess, backdrop: Backdrop) -> tuple[bool, ...]:

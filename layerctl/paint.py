@@ -18,6 +18,9 @@ FINE = (7, 5, 3, 1)
 RIM = 0.04
 """How far from what is seen structure is a ghost's, as a share of the longest side."""
 
+OUTLINE = 0.015
+"""How far from what is seen of a thing its outline may be, as a share of the longest side."""
+
 GRAIN = 5
 """Side in pixels of the neighbourhood whose mean says what a pixel shows, whatever its noise."""
 
@@ -47,6 +50,10 @@ def paint_layers(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...])
         structure = model - spread(model, seen)
         if k or not plain:
             structure *= _belief(structure, observed, seen, shares[k] < 1 - SEEN)
+        if k:
+            # What a coarse model draws at an outline is half of what is behind the thing.
+            rim = _reach(seen, OUTLINE) * (1 - shares[k + 1 :].sum(axis=0))
+            structure *= 1 - rim[..., None] * min(1, sketch.coarse - 1)
         if not k and not plain:
             doubt = missing_grain(np.where(seen[..., None], observed, model), seen)
             structure -= doubt * _step(structure, seen)

@@ -58,13 +58,15 @@ class Sketch:
     """A guess beside its photo, at the size at which edges and hidden colour are worked out.
 
     `small` (h, w, 4) is the photo and `layers` (K, h, w, 4) the model's, in [0, 1]; `shares`
-    (K, h, w) says how much of each layer is seen.
+    (K, h, w) says how much of each layer is seen. A pixel of the model's own is `coarse` of these
+    wide, and 1 at least.
     """
 
     small: Floats
     layers: Floats
     shares: Floats
     backdrop: Backdrop
+    coarse: float
 
 
 def alone(share: Floats, widths: tuple[int, ...] = WIDE) -> NDArray[np.bool_]:

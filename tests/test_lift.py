@@ -108,6 +108,21 @@ def test_no_halo_is_left_on_another_background():
         assert np.abs(seen - wanted).mean() < 1.0
 
 
+def test_at_a_soft_outline_a_product_has_its_own_colour_whatever_the_model_drew_there():
+    _, layers = scene()
+    layers[1][..., :3] = np.where(np.arange(300) // 10 % 2, 0.05, 0.25)[:, None, None]
+    soft = cv2.GaussianBlur(layers[1][..., 3], (0, 0), 1.5)
+    canvas = layers[0][..., :3] + soft[..., None] * (layers[1] - layers[0])[..., :3]
+    photo = np.rint(np.dstack([canvas, np.ones_like(soft)]) * 255).astype(np.uint8)
+    guess = guess_of(layers)
+    drawn = cv2.resize(cv2.GaussianBlur(canvas, (0, 0), 6), (64, 64), interpolation=cv2.INTER_AREA)
+    guess.layers[1, ..., :3] = drawn
+    stack = lift(photo, guess, 420)
+    rim = (stack.alphas[1] > 60) & (stack.alphas[1] < 200)
+    assert np.abs(stack.colours[1] / 255 - layers[1][..., :3])[rim].mean() < 0.09
+    assert overlap(stack.alphas[1] / 255, soft) > 0.98
+
+
 def test_the_background_goes_on_behind_the_product():
     photo, layers = scene()
     stack = lift(photo, guess_of(layers), 420)
