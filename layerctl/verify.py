@@ -32,8 +32,7 @@ GROUP_LIMIT = 1
 PSD_TOOLS_PIXELS = 1 << 27
 """What psd-tools composes: it takes 32 bytes a pixel and, unless told otherwise, 4 GiB."""
 
-BY_MERGED = "compared with the PSD's merged picture, not with the photo; --against IN does that"
-UNCOMPARED = "whole, but compared with nothing; --against IN compares with the photo"
+UNCOMPARED = "whole, but compared with nothing"
 
 KINDS = {".psd": "psd", ".psb": "psd", ".pptx": "pptx", ".png": "png"}
 
@@ -56,7 +55,7 @@ class Deviation:
 class Verdict:
     """What was found about one image; `faults` are sentences.
 
-    `caution` says what the deviations are from, if that is not the photo; "" if it is.
+    `caution` says what was not done, "" if nothing.
     """
 
     label: str
@@ -145,8 +144,7 @@ def _examine(path: Path, name: str, photos: Photos | None) -> Verdict:
         if reference is None:
             _read(documents)
             return Verdict(label, caution=UNCOMPARED)
-        deviations = tuple(_deviations(documents, reference))
-        return Verdict(label, deviations=deviations, caution="" if photos else BY_MERGED)
+        return Verdict(label, deviations=tuple(_deviations(documents, reference)))
     except LayerctlError as error:
         return Verdict(label, (str(error),))
 

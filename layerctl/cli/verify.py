@@ -34,7 +34,8 @@ def verify(
         console.say(_sentence(verdict))
         total += 1
         passed += verdict.passed
-    console.say(f"{passed} of {total} images are good")
+    told = "" if against else ", as far as outputs tell; --against IN compares with the photos"
+    console.say(f"{passed} of {total} images are good{told}")
     if passed < total:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
