@@ -20,7 +20,7 @@ def test_edge_lines_are_the_guided_filter_of_the_paper():
     assert np.allclose(follow_edges(pixels, lines), wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize(("chance", "kept"), [(1.0, True), (0.8, False)])
+@pytest.mark.parametrize(("chance", "kept"), [(1.0, True), (0.9, True), (0.8, False)])
 def test_of_white_before_white_all_is_kept_if_the_model_is_sure_and_else_what_stands_out(
     chance, kept
 ):

@@ -82,6 +82,17 @@ def stopped_at(moment, monkeypatch):
         monkeypatch.setattr(Path, name, stop(getattr(Path, name)))
 
 
+def is_stopped_ending(home, moment):
+    """End the exchange, stopped at a moment; say whether it came to that."""
+    with pytest.MonkeyPatch.context() as patched:
+        stopped_at(moment, patched)
+        try:
+            end(home)
+        except Stopped:
+            return True
+    return False
+
+
 def test_new_files_are_in_and_old_ones_out(begin, home):
     begin()
     end(home)
@@ -95,13 +106,8 @@ def test_stopped_anywhere_it_can_be_ended_and_the_ending_be_stopped(begin, home,
             stopped_at(moment, patched)
             with pytest.raises(Stopped):
                 begin()
-        with pytest.MonkeyPatch.context() as patched:
-            stopped_at(second, patched)
-            try:
-                end(home)
-                break
-            except Stopped:
-                pass
+        if not is_stopped_ending(home, second):
+            break
         end(home)
         assert contents(home.parent) == {f"home/{path}": text for path, text in OLD.items()}
     assert contents(home) == OLD
@@ -110,13 +116,9 @@ def test_stopped_anywhere_it_can_be_ended_and_the_ending_be_stopped(begin, home,
 def test_stopped_after_the_receipt_the_new_files_are_there(begin, home):
     begin()
     for second in count():
-        with pytest.MonkeyPatch.context() as patched:
-            stopped_at(second, patched)
-            try:
-                end(home)
-                break
-            except Stopped:
-                assert NEW.items() <= contents(home).items()
+        if not is_stopped_ending(home, second):
+            break
+        assert NEW.items() <= contents(home).items()
     assert contents(home) == NEW
     assert second > 2
 

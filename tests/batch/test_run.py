@@ -1,8 +1,6 @@
 """What a run does: whose turn it is, what is left alone, what lies in the folder afterwards."""
 
-import errno
 import os
-import shutil
 import threading
 import time
 from dataclasses import replace
@@ -17,17 +15,9 @@ from layerctl.batch.stages import Batch
 from layerctl.formats import FORMATS
 from layerctl.preset import Preset
 from tests.batch import night
-from tests.batch.night import LABELS, names, paint, redone, slices, statuses, tree
+from tests.batch.night import LABELS, moments, names, never, paint, redone, slices, statuses, tree
 
 KEYS = ["cup.png", "shoe", "summer/hat", "summer/hat.png", "winter/boot.webp"]
-
-
-def moments(folder):
-    return {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in folder.rglob("*") if p.is_file()}
-
-
-def never(*_):
-    raise AssertionError("there was nothing to do")
 
 
 def test_every_photo_gets_its_files_and_nothing_else_is_left(go, out):
@@ -116,203 +106,6 @@ def test_files_that_are_no_longer_made_go(go, out):
     go(sections={"export": {"formats": ["psd"]}}, settings="3")
     assert not (out / "shoe").exists()
     assert not (out / "shoe.pptx").exists()
-
-
-def test_files_of_others_in_the_same_folder_stay(go, out):
-    go()
-    mine = out / "shoe" / "07-mine.png"
-    mine.write_text("by hand")
-    go(sections={"export": {"formats": ["psd"]}}, settings="1")
-    assert names(out / "shoe") == ["07-mine.png"]
-    assert mine.read_text() == "by hand"
-
-
-def test_a_file_that_no_receipt_names_is_not_replaced_unless_forced(go, out):
-    out.mkdir()
-    (out / "shoe.psd").write_text("weeks of work")
-    outcomes = go()
-    assert statuses(outcomes)["shoe.jpg"] == "failed"
-    assert "shoe.psd is there already" in next(o.reason for o in outcomes if o.reason)
-    assert names(out).count("shoe.pptx") == 0
-    assert (out / "shoe.psd").read_text() == "weeks of work"
-    assert redone(go(force=True)) == LABELS
-    assert (out / "shoe.psd.bak").read_text() == "weeks of work"
-
-
-AGAIN = [
-    {},
-    {"force": True},
-    {"settings": "1" * 64},
-    {"settings": "1" * 64, "sections": {"export": {"formats": ["pptx"]}}, "force": True},
-]
-"""Ways to do a photo again: the last without the PSD and the PNGs."""
-
-
-def noted(outcomes):
-    return {o.job.label: o.receipt.notes for o in outcomes if o.receipt and o.receipt.notes}
-
-
-@pytest.mark.parametrize("options", AGAIN)
-def test_work_of_a_designer_is_kept_and_the_note_says_where(go, out, options):
-    go()
-    for name in ("shoe.psd", "shoe/01-product-1.png"):
-        (out / name).write_text(f"by hand: {name}")
-    note = "what was changed since is kept: shoe.psd.bak, shoe/01-product-1.png.bak"
-    outcomes = go(**options)
-    assert noted(outcomes) == {"shoe.jpg": (note,)}
-    assert receipt.read(out / "shoe.layers.json").notes == (note,)
-    for name in ("shoe.psd", "shoe/01-product-1.png"):
-        assert (out / f"{name}.bak").read_text() == f"by hand: {name}"
-    assert [name for name in names(out) if "bak" in name] == [
-        "shoe.psd.bak",
-        "shoe/01-product-1.png.bak",
-    ]
-
-
-def test_work_that_is_kept_never_gives_way_to_later_work(go, out):
-    go()
-    for text in ("one", "two", "three"):
-        (out / "shoe.psd").write_text(text)
-        go()
-    kept = ["shoe.psd.bak", "shoe.psd.bak2", "shoe.psd.bak3"]
-    assert [(out / name).read_text() for name in kept] == ["one", "two", "three"]
-
-
-def test_what_nobody_touched_is_replaced_without_copies(go, out):
-    go()
-    for options in AGAIN:
-        assert noted(go(**options)) == {}
-    assert not [name for name in names(out) if "bak" in name]
-
-
-def test_what_comes_out_as_it_is_needs_no_copy(go, out):
-    go(settings="1" * 64)
-    path = out / "shoe.layers.json"
-    old = receipt.read(path)
-    receipt.write(replace(old, notes=("the layer 2, product 1, was split",)), path)
-    assert noted(go()) == {}
-    assert not [name for name in names(out) if "bak" in name]
-
-
-@pytest.mark.parametrize("for_good", [True, False])
-def test_kept_work_outlives_a_move_that_fails(go, out, for_good):
-    """A move that fails for good can't be taken back before the next run."""
-    go()
-    (out / "shoe.psd").write_text("by hand")
-    real = publish.Path.replace
-
-    def replace_some(path, target):
-        if target.name == "shoe.pptx" and (for_good or ".new." in path.name):
-            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-        return real(path, target)
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(publish.Path, "replace", replace_some)
-        assert statuses(go())["shoe.jpg"] == "failed"
-    assert any(".layerctl-" in name for name in names(out)) == for_good
-    assert for_good or (out / "shoe.psd").read_text() == "by hand"
-    assert noted(go()) == {"shoe.jpg": ("what was changed since is kept: shoe.psd.bak",)}
-    assert [name for name in names(out) if "bak" in name] == ["shoe.psd.bak"]
-    assert (out / "shoe.psd.bak").read_text() == "by hand"
-    assert not [name for name in names(out) if ".layerctl-" in name]
-
-
-@pytest.mark.parametrize("name", ["shoe.psd", "shoe.layers.json", "shoe/00-background.png"])
-def test_a_folder_in_the_way_fails_one_photo(go, out, name):
-    (out / name).mkdir(parents=True)
-    before = names(out)
-    outcomes = go(force=True)
-    assert statuses(outcomes) == dict.fromkeys(LABELS, "done") | {"shoe.jpg": "failed"}
-    assert {name for name in names(out) if name.startswith("shoe")} == set(before)
-
-
-def test_a_file_where_the_stack_has_to_go_fails_one_photo(go, out):
-    out.mkdir()
-    (out / "shoe").write_text("mine")
-    outcomes = go()
-    assert statuses(outcomes)["shoe.jpg"] == "failed"
-    assert "file where the folder" in next(o.reason for o in outcomes if o.reason)
-    assert [name for name in names(out) if name.startswith("shoe")] == ["shoe"]
-
-
-@pytest.fixture
-def winter(tmp_path):
-    """Another folder, with a shoe of its own."""
-    return paint(tmp_path / "winter" / "shoe.jpg", seed=99).parent
-
-
-def test_a_photo_of_another_folder_never_takes_the_place_of_one_that_is_still_there(
-    go, photos, out, winter
-):
-    go()
-    before = moments(out)
-    for settings in (night.SETTINGS, "1" * 64):
-        (outcome,) = go(never, inputs=[winter], settings=settings)
-        assert outcome.status == "failed"
-        assert outcome.reason == (
-            f"{out / 'shoe.layers.json'} was made from {photos / 'shoe.jpg'}; "
-            "choose another --out, or --force replaces it"
-        )
-    assert moments(out) == before
-    assert statuses(preview(plan([winter], out), Batch(out, Preset(), ""))) == {
-        "shoe.jpg": "failed"
-    }
-    assert statuses(go(never)) == dict.fromkeys(LABELS, "skipped")
-
-
-def test_force_gives_the_place_to_the_photo_of_another_folder(go, out, winter):
-    go()
-    assert redone(go(inputs=[winter], force=True)) == ["shoe.jpg"]
-    assert receipt.read(out / "shoe.layers.json").input.path == str(winter / "shoe.jpg")
-    assert statuses(go(never)) == dict.fromkeys(LABELS, "skipped") | {"shoe.jpg": "failed"}
-
-
-def test_the_place_of_a_photo_that_is_gone_is_free(go, photos, winter):
-    go()
-    (photos / "shoe.jpg").rename(photos / "slipper.jpg")
-    assert redone(go(inputs=[winter])) == ["shoe.jpg"]
-
-
-def test_where_a_receipt_does_not_say_whose_a_place_is_it_is_free(go, out, winter):
-    go()
-    path = out / "shoe.layers.json"
-    made = receipt.read(path)
-    receipt.write(replace(made, input=replace(made.input, path=None)), path)
-    assert redone(go(inputs=[winter])) == ["shoe.jpg"]
-
-
-@pytest.mark.parametrize("move", [os.rename, shutil.copytree, lambda a, b: b.symlink_to(a)])
-def test_the_same_photo_in_another_place_is_done_or_done_again_as_ever(
-    go, photos, out, tmp_path, move
-):
-    go()
-    before = moments(out)
-    move(photos, tmp_path / "elsewhere")
-    there = [tmp_path / "elsewhere"]
-    assert statuses(go(never, inputs=there)) == dict.fromkeys(LABELS, "skipped")
-    assert moments(out) == before
-    assert redone(go(inputs=there, settings="1" * 64)) == LABELS
-
-
-def test_a_copy_that_was_renewed_with_its_original_is_the_same_photo(go, photos, tmp_path):
-    go()
-    for folder in (photos, tmp_path / "mirror"):
-        paint(folder / "shoe.jpg", seed=98)
-    assert redone(go(inputs=[tmp_path / "mirror"])) == ["shoe.jpg"]
-
-
-def test_a_photo_that_cannot_be_read_fails_for_that_whosever_its_place_is(go, winter, monkeypatch):
-    go()
-    hashed = receipt.sha256_of
-
-    def denied(path):
-        if path.parent == winter:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return hashed(path)
-
-    monkeypatch.setattr(receipt, "sha256_of", denied)
-    (outcome,) = go(inputs=[winter])
-    assert outcome.reason == "it cannot be read: Permission denied"
 
 
 def test_a_preview_touches_nothing(go, photos, out):
