@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from masks import SHOWING, Masks
+from framing import Frames, draw_frames
+from masks import MULTIPLE, SHOWING, Masks
 from props import MARGIN, MOST_THINGS, THING_SIDE, Pool
 from shading import Shadows, cast
 from torch import Tensor
@@ -19,6 +20,9 @@ from layerctl_model.separator import KINDS, REDUCTION
 
 FINER = 2
 """Samples of a thing for each pixel of a scene, each way."""
+
+LARGER = 1.5
+"""How many times as large scenes are put together to be seen from near: patches show no more."""
 
 TEXT_SHARE, CUT_OUT_SHARE = 0.35, 0.12
 TWINS, MATCHED, BLENDED = 0.1, 0.25, 0.1
@@ -57,10 +61,35 @@ class Stacks:
             picture = layer + picture * (1 - layer[:, 3:])
         return picture
 
+    def seen(self) -> Tensor:
+        """Return how much of each pixel shows each thing: (B, K, H, W)."""
+        clear = 1 - self.text[:, 3]
+        seen = []
+        for item in reversed(self.things.unbind(dim=1)):
+            seen.insert(0, item[:, 3] * clear)
+            clear = clear * (1 - item[:, 3])
+        return torch.stack(seen, dim=1)
+
+    def framed(self, frames: Frames, side: int) -> Stacks:
+        """Return what is in frames of them, as squares of `side` pixels."""
+        things = frames.of(self.things.flatten(1, 2), side).unflatten(1, self.things.shape[1:3])
+        ground, shadow, text = (
+            frames.of(planes, side) for planes in (self.ground, self.shadow, self.text)
+        )
+        return Stacks(ground, shadow, things, text, self.cut_out)
+
 
 def assemble(pool: Pool, count: int, size: tuple[int, int]) -> Masks:
     """Return random scenes of (height, width), as the separator learns from them."""
     return photographed(stack(pool, count, size))
+
+
+def assemble_near(pool: Pool, count: int, size: tuple[int, int]) -> Masks:
+    """Return something of random scenes from near, in squares of the area of (height, width)."""
+    height, width = (round(LARGER * length / MULTIPLE) * MULTIPLE for length in size)
+    layers = stack(pool, count, (height, width))
+    side = MULTIPLE * round((size[0] * size[1]) ** 0.5 / MULTIPLE)
+    return photographed(layers.framed(draw_frames(layers.seen()), side))
 
 
 def stack(pool: Pool, count: int, size: tuple[int, int]) -> Stacks:
@@ -188,16 +217,10 @@ def noticeable(things: Tensor) -> Tensor:
 
 def photographed(layers: Stacks) -> Masks:
     """Return what a camera makes of scenes, and what is in them."""
-    clear = 1 - layers.text[:, 3]
-    text = layers.text[:, 3]
-    seen = []
-    for item in reversed(layers.things.unbind(dim=1)):
-        seen.insert(0, item[:, 3] * clear)
-        clear = clear * (1 - item[:, 3])
     shows, whole = (
-        F.avg_pool2d(masks, REDUCTION) for masks in (torch.stack(seen, 1), layers.things[:, :, 3])
+        F.avg_pool2d(masks, REDUCTION) for masks in (layers.seen(), layers.things[:, :, 3])
     )
-    words = F.avg_pool2d(text[:, None], REDUCTION)
+    words = F.avg_pool2d(layers.text[:, 3:], REDUCTION)
     products = shows.sum(dim=1, keepdim=True)
     kinds = dict.fromkeys(KINDS, 1 - products - words) | {"product": products, "text": words}
     asked = (shows.mean(dim=(2, 3), keepdim=True) > SHOWING).float()

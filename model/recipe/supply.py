@@ -11,7 +11,7 @@ from threading import Event
 import cv2
 import numpy as np
 import torch
-from assembly import assemble
+from assembly import assemble, assemble_near
 from looks import draw_looks, draw_size
 from masks import SIDE, Masks
 from props import Pool, Props, draw_props
@@ -25,6 +25,9 @@ DRAWERS = 3
 
 DRAWN = 0.15
 """Share of the batches that are whole scenes."""
+
+NEAR = 0.5
+"""Share of the others that are seen from near, as of whole scenes every second one is."""
 
 MEMORY_BATCHES = 40
 """How many batches of whole scenes are kept, to be seen again."""
@@ -70,15 +73,19 @@ class Store:
             self.scenes.append(supply.to(self.device))
 
     def draw(self, rng: np.random.Generator, batch: int) -> Masks:
-        """Return one of the batches of whole scenes, or a new one put together from parts."""
-        if rng.random() < DRAWN:
+        """Return one of the batches of whole scenes, or a new one put together from parts.
+
+        Half of either are seen from near.
+        """
+        if self.scenes and rng.random() < DRAWN:
             return self.scenes[rng.integers(len(self.scenes))]
-        return assemble(self.pool, batch, draw_size(rng, SIDE))
+        put_together = assemble_near if rng.random() < NEAR else assemble
+        return put_together(self.pool, batch, draw_size(rng, SIDE))
 
     @property
     def ready(self) -> bool:
         """Whether there is enough to draw from."""
-        return len(self.pool) >= ENOUGH and bool(self.scenes)
+        return len(self.pool) >= ENOUGH
 
 
 def supplied(batch: int, seed: int, workers: int, device: torch.device) -> Iterator[Masks]:

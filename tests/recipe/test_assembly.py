@@ -7,6 +7,7 @@ from assembly import (
     Cast,
     Stacks,
     assemble,
+    assemble_near,
     exposed,
     noticeable,
     photographed,
@@ -80,6 +81,15 @@ def test_what_shows_is_part_of_what_there_is_and_every_pixel_shows_something(poo
     last = masks.seen.amax(dim=(2, 3)).gt(0).float().cumsum(dim=1).argmax(dim=1)
     front = torch.arange(8), last
     torch.testing.assert_close(masks.seen[front], masks.whole[front])
+
+
+def test_scenes_put_together_can_be_seen_from_near(pool):
+    masks = assemble_near(pool, 6, (96, 128))
+    assert masks.pictures.shape == (6, 4, 112, 112)
+    assert masks.seen.shape[2:] == (28, 28)
+    assert masks.pictures.abs().max() <= 1
+    assert (masks.seen <= masks.whole + 1e-4).all()
+    assert masks.seen.amax(dim=(2, 3)).gt(0.5).any(dim=1).all()
 
 
 def test_the_picture_is_its_layers_over_each_other(pool):

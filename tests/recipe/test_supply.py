@@ -5,29 +5,34 @@ import pytest
 import supply
 import torch
 from looks import draw_size
-from masks import SIDE, Masks, draw_masks
+from masks import SIDE, draw_masks
 from props import draw_props
 from supply import Store, Supplies, supplied
 
 CPU = torch.device("cpu")
 
 
-def test_a_store_is_ready_once_it_has_parts_and_whole_scenes_and_gives_both(monkeypatch):
+def test_a_store_is_ready_once_it_has_parts_and_gives_whole_scenes_when_there_are_any(monkeypatch):
     monkeypatch.setattr(supply, "ENOUGH", 4)
+    monkeypatch.setattr(supply, "DRAWN", 1.0)
     rng = np.random.default_rng(0)
     store = Store(CPU)
-    store.put(draw_props(rng, 4, 2, 1))
     assert not store.ready
-    whole = draw_masks(rng, 2, 64, 64)
-    store.put(whole)
+    store.put(draw_props(rng, 4, 2, 1))
     assert store.ready
-    shares = {0.0: False, 1.0: True}
-    for share, is_whole in shares.items():
-        monkeypatch.setattr(supply, "DRAWN", share)
-        drawn = store.draw(rng, 2)
-        assert isinstance(drawn, Masks)
-        assert (drawn.pictures.shape == whole.pictures.shape) == is_whole
-        assert drawn.seen.dtype == torch.float32
+    whole = draw_masks(rng, 2, 64, 64)
+    assert store.draw(rng, 2).pictures.shape != whole.pictures.shape
+    store.put(whole)
+    drawn = store.draw(rng, 2)
+    assert torch.equal(drawn.pictures, whole.pictures)
+    assert drawn.seen.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("share", "name"), [(0.0, "assemble"), (1.0, "assemble_near")])
+def test_of_scenes_put_together_some_are_seen_from_near(monkeypatch, share, name):
+    monkeypatch.setattr(supply, "NEAR", share)
+    monkeypatch.setattr(supply, name, lambda _pool, batch, _size: batch)
+    assert Store(CPU).draw(np.random.default_rng(0), 3) == 3
 
 
 def test_pictures_have_sides_that_the_separator_takes():
