@@ -29,7 +29,7 @@ DRAWN = 0.15
 NEAR = 0.5
 """Share of the others that are seen from near, as of whole scenes every second one is."""
 
-MEMORY_BATCHES = 40
+MEMORY_BATCHES = 24
 """How many batches of whole scenes are kept, to be seen again."""
 
 ENOUGH = 1000

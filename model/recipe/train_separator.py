@@ -36,7 +36,7 @@ BACKBONE = "LAYERCTL_BACKBONE"
 """The environment variable that names a file of `gather_backbone.py`."""
 
 BATCH, MEMORY_BATCHES, USES = 16, 250, 2
-GPU_BATCH, GPU_MEMORY_BATCHES, GPU_USES = 256, 40, 2
+GPU_BATCH, GPU_MEMORY_BATCHES, GPU_USES = 256, 20, 2
 """Scenes a step, how many batches are kept to be seen again, and how often each is seen."""
 
 SMALL_SIDE, FULL_SIZE_FROM = 256, 0.4
