@@ -65,6 +65,7 @@ def chosen(seen: Tensor) -> Tensor:
     """Return what shows (B, H, W) of a random thing of each scene, or of two."""
     there = seen.mean(dim=(2, 3)) > SHOWING
     order = (torch.rand_like(there, dtype=seen.dtype) + there).argsort(dim=1, descending=True)
+    seen = seen * there[..., None, None]
     first, second = (seen[torch.arange(len(seen)), order[:, k]] for k in (0, 1))
     both = torch.rand(len(seen), 1, 1, device=seen.device) < TOGETHER
     return torch.where(both, first.maximum(second), first)

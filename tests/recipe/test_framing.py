@@ -62,6 +62,14 @@ def test_where_nothing_shows_the_frame_is_as_large_as_it_can_be():
     assert (draw_frames(torch.zeros(5, 3, HEIGHT, WIDTH)).side == HEIGHT).all()
 
 
+def test_what_hardly_shows_is_not_looked_at():
+    seen = thing(slice(2, 18), slice(40, 60))
+    seen[:, 2, 46, 2:5] = 1
+    assert draw_spans(seen)[:, 0].min() >= 40
+    seen[:, 1] = 0
+    assert (draw_frames(seen).side == HEIGHT).all()
+
+
 def test_a_line_begins_and_ends_where_it_is_true():
     lines = torch.tensor([[0, 1, 1, 0, 0], [0, 0, 0, 0, 0], [1, 0, 0, 0, 1]]).bool()
     assert span(lines).tolist() == [[1, 3], [0, 5], [0, 5]]
