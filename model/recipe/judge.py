@@ -1,6 +1,6 @@
 """Judges a separator alone on scenes of the recipe: how many products it finds, each as one thing.
 
-    python model/recipe/judge.py CHECKPOINT --crowded 80 --single 40 --large 60
+    python model/recipe/judge.py CHECKPOINT --crowded 80 --single 40 --large 60 --stacked 80
 
 `LAYERCTL_STOCK` counts, as in training. The same command gives the same scenes again.
 """
@@ -19,7 +19,7 @@ from loss import soft_iou
 from masks import SIDE, masks_of
 from scenes import make_scene
 from scores import OWN
-from staging import arrange, one_large
+from staging import arrange, one_large, stacked
 from torch import Tensor
 
 from layerctl.decompose import view_of
@@ -34,7 +34,7 @@ SEED = 20_512_15605
 DRAWN = 2 * SIDE
 """Height and width of scenes in pixels: as photos, they have more of them than a first look."""
 
-KINDS = ("single", "crowded", "large")
+KINDS = ("single", "crowded", "large", "stacked")
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,25 @@ def main() -> None:
     parser.add_argument("--crowded", type=int, default=80, help="scenes of several products")
     parser.add_argument("--single", type=int, default=40, help="scenes of one product")
     parser.add_argument("--large", type=int, default=60, help="large products of many colours")
+    parser.add_argument("--stacked", type=int, default=80, help="scenes of much that is hidden")
     chosen = parser.parse_args()
     separator = load_separator(chosen.checkpoint, dtype=torch.float32)
-    crowded, single, large = (
-        [judge(separator, *scene) for scene in draw(vars(chosen)[kind], kind)]
-        for kind in ("crowded", "single", "large")
+    single, crowded, large, behind = (
+        [judge(separator, *scene) for scene in draw(vars(chosen)[kind], kind)] for kind in KINDS
     )
-    apart = np.mean([verdict.found == verdict.products for verdict in crowded])
     found = sum(verdict.found for verdict in crowded) / sum(v.products for v in crowded)
     ordered = sum(v.ordered for v in crowded) / max(1, sum(v.pairs for v in crowded))
-    print(f"all products apart: {apart:.1%} of {len(crowded)} scenes")
+    print(f"all products apart: {apart(crowded):.1%} of {len(crowded)} scenes")
     print(f"products found: {found:.1%}")
     print(f"pairs in order: {ordered:.1%}")
     print(f"single products that are one thing: {whole(single):.1%} of {len(single)}")
     print(f"large ones of many colours that are: {whole(large):.1%} of {len(large)}")
+    print(f"all products apart that hide much of each other: {apart(behind):.1%} of {len(behind)}")
+
+
+def apart(verdicts: Sequence[Verdict]) -> float:
+    """Return the share of scenes whose products are things of their own, each of them."""
+    return float(np.mean([verdict.found == verdict.products for verdict in verdicts]))
 
 
 def whole(verdicts: Sequence[Verdict]) -> float:
@@ -86,12 +91,12 @@ def draw(count: int, kind: str) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     Each is a picture (4, H, W), what shows of its products (K, h, w), and all of them.
     """
     rng = np.random.default_rng([SEED, KINDS.index(kind)])
-    arrangement = one_large if kind == "large" else arrange
+    arrangement = {"large": one_large, "stacked": stacked}.get(kind, arrange)
     while count:
         scene = make_scene(rng, DRAWN, DRAWN, arrangement)
         picture, _, seen, behind = masks_of(scene)
         there = seen.amax(dim=(1, 2)) > OWN
-        if (there.sum() > 1) == (kind == "crowded") and there.any():
+        if (there.sum() > 1) == (kind in ("crowded", "stacked")) and there.any():
             yield picture, seen[there].float(), behind[there].float()
             count -= 1
 

@@ -9,8 +9,9 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 import torch
-from scenes import Scene, make_scene
+from scenes import Arrange, Scene, make_scene
 from shapes import Floats
+from staging import arrange, one_large, stacked
 from stream import SIDE as LAYERS_SIDE
 from torch import Tensor
 
@@ -33,6 +34,11 @@ MULTIPLE = 16
 
 FEW = 0.6
 """Share that is kept of the scenes with less than two products, which only must stay whole."""
+
+ARRANGEMENTS: tuple[tuple[Arrange, float], ...] = (
+    (arrange, 0.5), (stacked, 0.33), (one_large, 0.17)
+)  # fmt: skip
+"""How objects are placed, and how often: most things a shop shows are alone, or hide each other."""
 
 SHOWING = 0.002
 """Share of the picture that a product must show to be asked for."""
@@ -76,11 +82,18 @@ def draw_examples(rng: np.random.Generator, count: int, height: int, width: int)
     """Return so many random scenes, those with something to part preferred."""
     drawn: list[Example] = []
     while len(drawn) < count:
-        scene = make_scene(rng, height, width)
+        scene = make_scene(rng, height, width, draw_arrangement(rng))
         products = sum(layer.role == "product" for layer in scene.layers)
         if products > 1 or rng.random() < FEW:
             drawn.append(masks_of(scene))
     return drawn
+
+
+def draw_arrangement(rng: np.random.Generator) -> Arrange:
+    """Return how the objects of a scene are placed."""
+    arrangements, shares = zip(*ARRANGEMENTS, strict=True)
+    arrangement: Arrange = arrangements[rng.choice(len(arrangements), p=shares)]
+    return arrangement
 
 
 def gathered(examples: Sequence[Example]) -> Masks:

@@ -73,6 +73,14 @@ LEAST_SEEN = 0.15
 LEAST_AREA = 0.004
 """Share of the frame that has to show it."""
 
+BARELY_SEEN = 0.09
+"""The same of an object in a stack, where most of what lies behind is hidden."""
+
+STACKED_SEEN = 0.1, 0.85
+"""Shares that show of the object that shows least in a stack, if a few tries find such a place."""
+
+TRIES = 8
+
 TOUCH = 0.001
 """Share of the frame in which two objects must overlap for one to hide the other."""
 
@@ -132,21 +140,68 @@ def one_large(rng: np.random.Generator, ground: Backdrop, light: Light) -> tuple
     return noticeable([Placed(place(sprite, size, spot), spot.pose)])
 
 
+def stacked(rng: np.random.Generator, ground: Backdrop, light: Light) -> tuple[Placed, ...]:
+    """Place two or three objects of about one size, back to front, that hide much of each other.
+
+    What shows of one behind another may be a corner, or two ends of it on either side.
+    """
+    size, common = ground.colour.shape[:2], rng.uniform(0.36, 0.66)
+    pose, centre = draw_pose(rng, ground.horizon), rng.normal(0.5, 0.07, 2)
+    objects: list[Placed] = []
+    for _ in range(int(rng.choice((2, 3), p=(0.55, 0.45)))):
+        extent, angle = common * rng.uniform(0.75, 1.25), draw_angle(rng, pose)
+        sprite = bent(rng, draw_object(rng, extent * min(size), light.turned(angle)))
+        if objects and rng.random() < MATCHED:
+            match(sprite, mean_colour(objects[-1].pixels), rng.uniform(0.5, 1))
+        for _ in range(TRIES):
+            x, y = centre + rng.normal(0, 0.13, 2)
+            if pose == "standing":
+                y = max(y, 0.5) + 0.35 * extent
+            spot = Spot(extent, angle, x, y, pose, whole=True)
+            item = Placed(place(sprite, size, spot), pose)
+            if not objects or STACKED_SEEN[0] < least_seen([*objects, item]) < STACKED_SEEN[1]:
+                break
+        objects.append(item)
+    return noticeable(objects, BARELY_SEEN)
+
+
+def least_seen(objects: Sequence[Placed]) -> float:
+    """Return the share that shows of the object that shows least, of those back to front."""
+    clear, least = np.ones_like(objects[0].pixels[..., 3]), 1.0
+    for item in reversed(objects):
+        alpha = item.pixels[..., 3]
+        least = min(least, float((alpha * clear).sum()) / max(float(alpha.sum()), 1.0))
+        clear = clear * (1 - alpha)
+    return least
+
+
 def lay_out(rng: np.random.Generator, count: int, horizon: float | None) -> list[Spot]:
     """Return places for objects, back to front: one alone, a heap, a row or a loose group."""
-    pose: Pose = "hanging" if rng.random() < 0.7 else "lying"
-    if horizon is not None and rng.random() < 0.5:
-        pose = "standing"
+    pose = draw_pose(rng, horizon)
     sizes, centres = group(rng, count)
     if pose == "standing":
         floor = max(horizon or 0, 0.5) + 0.08
         centres[:, 1] = floor + (0.97 - floor) * (np.arange(count) + rng.random(count)) / count
     spots = []
     for size, (x, y) in zip(sizes, centres, strict=True):
-        upright = rng.normal(0, 0.04) if rng.random() < 0.8 else rng.normal(0, 0.5)
-        angle = {"standing": upright / 4, "hanging": upright, "lying": rng.uniform(-3.1, 3.1)}
-        spots.append(Spot(size, angle[pose], x, y, pose, whole=bool(rng.random() < WHOLE)))
+        angle = draw_angle(rng, pose)
+        spots.append(Spot(size, angle, x, y, pose, whole=bool(rng.random() < WHOLE)))
     return spots
+
+
+def draw_pose(rng: np.random.Generator, horizon: float | None) -> Pose:
+    """Return how objects are held up: where there is a floor, half of them stand."""
+    pose: Pose = "hanging" if rng.random() < 0.7 else "lying"
+    if horizon is not None and rng.random() < 0.5:
+        pose = "standing"
+    return pose
+
+
+def draw_angle(rng: np.random.Generator, pose: Pose) -> float:
+    """Return how far an object is turned, in radians."""
+    upright = rng.normal(0, 0.04) if rng.random() < 0.8 else rng.normal(0, 0.5)
+    angle = {"standing": upright / 4, "hanging": upright, "lying": rng.uniform(-3.1, 3.1)}
+    return angle[pose]
 
 
 def group(rng: np.random.Generator, count: int) -> tuple[Numbers, Numbers]:
@@ -200,13 +255,16 @@ def nearness(item: Placed) -> float:
     return float((top + down) / height + READING * (left + across / 2) / width)
 
 
-def noticeable(objects: list[Placed]) -> tuple[Placed, ...]:
-    """Leave out what is hidden or out of view: nobody could tell that it is there."""
+def noticeable(objects: list[Placed], least: float = LEAST_SEEN) -> tuple[Placed, ...]:
+    """Leave out what is hidden or out of view: nobody could tell that it is there.
+
+    Of the others at least such a share shows.
+    """
     clear, kept = np.ones_like(objects[0].pixels[..., 3]) if objects else np.ones(0), []
     for item in reversed(objects):
         alpha = item.pixels[..., 3]
         seen = float((alpha * clear).sum())
-        if seen > max(LEAST_SEEN * float(alpha.sum()), LEAST_AREA * alpha.size):
+        if seen > max(least * float(alpha.sum()), LEAST_AREA * alpha.size):
             kept.append(item)
             clear = clear * (1 - alpha)
     return tuple(reversed(kept))

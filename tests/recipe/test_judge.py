@@ -49,7 +49,7 @@ def test_more_things_than_products_are_counted():
 @pytest.mark.parametrize("kind", KINDS)
 def test_scenes_have_as_many_products_as_wanted_and_are_the_same_again(kind):
     first, again = (list(draw(2, kind)) for _ in range(2))
-    assert [len(seen) > 1 for _, seen, _ in first] == [kind == "crowded"] * 2
+    assert [len(seen) > 1 for _, seen, _ in first] == [kind in ("crowded", "stacked")] * 2
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
 
@@ -60,3 +60,14 @@ def test_a_large_product_fills_more_of_the_frame_than_others_do():
         for kind in ("single", "large")
     )
     assert large > single
+
+
+def least_shown(kind):
+    scenes = draw(12, kind)
+    return [
+        float((seen.sum(dim=(1, 2)) / whole.sum(dim=(1, 2))).min()) for _, seen, whole in scenes
+    ]
+
+
+def test_of_what_is_stacked_less_shows_than_of_what_is_placed_at_random():
+    assert np.mean(least_shown("stacked")) < np.mean(least_shown("crowded"))
