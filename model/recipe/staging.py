@@ -155,8 +155,7 @@ def stacked(rng: np.random.Generator, ground: Backdrop, light: Light) -> tuple[P
             match(sprite, mean_colour(objects[-1].pixels), rng.uniform(0.5, 1))
         for _ in range(TRIES):
             x, y = centre + rng.normal(0, 0.13, 2)
-            if pose == "standing":
-                y = max(y, 0.5) + 0.35 * extent
+            y = max(y, 0.5) + 0.35 * extent if pose == "standing" else y
             spot = Spot(extent, angle, x, y, pose, whole=True)
             item = Placed(place(sprite, size, spot), pose)
             if not objects or STACKED_SEEN[0] < least_seen([*objects, item]) < STACKED_SEEN[1]:
