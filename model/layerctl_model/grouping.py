@@ -12,13 +12,7 @@ from layerctl_model.separator import answers
 SPLIT = 0.22
 """Share of a thing's pixels that must be better explained for it to become two."""
 
-ALIKE = 1.0
-"""What is added to the log odds that two pixels are of one thing.
-
-Photos show fewer and larger things than the scenes that the network learned from.
-"""
-
-APART = 0.15
+APART = 0.05
 """How sure the pixels of two groups are of each other, on average, that surely are two things."""
 
 GONE = -1.0
@@ -39,8 +33,7 @@ def group_pixels(queries: Tensor, keys: Tensor, price: float = SPLIT) -> list[Te
         price: Of a split, as `SPLIT`.
     """
     # Products of finite numbers may overflow, and no number is nearer than any other.
-    odds = answers(queries[None], keys[None, :, None])[0, :, 0] + ALIKE
-    chances = odds.sigmoid().nan_to_num()
+    chances = answers(queries[None], keys[None, :, None])[0, :, 0].sigmoid().nan_to_num()
     agreement = (chances * chances.T).sqrt()
     alone = zip(agreement.diag().tolist(), agreement.sum(dim=1).tolist(), strict=True)
     groups = {pixel: _group([pixel], *sums) for pixel, sums in enumerate(alone)}

@@ -12,7 +12,7 @@ from layerctl_model import CheckpointError, load
 from layerctl_model.checkpoint import has_separator, load_separator, save_separator
 from layerctl_model.closeup import Crop
 from layerctl_model.folder import WEIGHTS
-from layerctl_model.grouping import ALIKE, APART, SPLIT, group_pixels
+from layerctl_model.grouping import APART, SPLIT, group_pixels
 from layerctl_model.inventory import faults
 from layerctl_model.plans import possible
 from layerctl_model.separator import (
@@ -196,7 +196,7 @@ def test_groups_are_those_of_average_linkage_that_explain_most(seed):
     centres = torch.randn(3, 8) * 2
     queries = centres[torch.randint(3, (40,))] + torch.randn(40, 8)
     keys = (queries + torch.randn(40, 8)).T
-    chances = (answers(queries[None], keys[None, :, None])[0, :, 0] + ALIKE).sigmoid()
+    chances = answers(queries[None], keys[None, :, None])[0, :, 0].sigmoid()
     groups = sorted(sorted(group.tolist()) for group in group_pixels(queries, keys))
     assert groups == parted((chances * chances.T).sqrt())
     assert sorted(pixel for group in groups for pixel in group) == list(range(40))
