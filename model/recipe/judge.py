@@ -77,6 +77,9 @@ def main() -> None:
     chosen = parser.parse_args()
     if (chosen.cutouts is None) != (chosen.backdrops is None):
         parser.error("--cutouts needs --backdrops, and they need it")
+    for folder in (chosen.cutouts, chosen.backdrops):
+        if folder and not folder.is_dir():
+            parser.error(f"{folder} is no folder")
     separator = load_separator(chosen.checkpoint, dtype=torch.float32)
     if chosen.cutouts:
         judge_photographs(separator, read_collection(chosen.cutouts, chosen.backdrops))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from judge import KINDS, Verdict, compare, draw
+from judge import KINDS, Verdict, compare, draw, main, pieces
 
 from layerctl_model.things import Things
 
@@ -71,3 +71,23 @@ def least_shown(kind):
 
 def test_of_what_is_stacked_less_shows_than_of_what_is_placed_at_random():
     assert np.mean(least_shown("stacked")) < np.mean(least_shown("crowded"))
+
+
+def test_a_product_is_in_as_many_pieces_as_show_more_than_a_speck_of_it():
+    seen, _ = scene()
+    left = seen[:1] * (torch.arange(16) < 6)
+    apart, speck = torch.zeros(1, 16, 16), torch.zeros(1, 16, 16)
+    apart[0, 14:, :4] = speck[0, 2, 2] = 1
+    assert pieces(things(seen[0], apart[0]), seen[:1]) == 1
+    assert pieces(things(left[0], (seen[:1] - left)[0]), seen[:1]) == 2
+    assert pieces(things(seen[0], speck[0]), seen[:1]) == 1
+
+
+def test_a_folder_that_is_not_there_is_named(monkeypatch, tmp_path, capsys):
+    missing = str(tmp_path / "missing")
+    monkeypatch.setattr(
+        "sys.argv", ["judge", "mini", "--cutouts", str(tmp_path), "--backdrops", missing]
+    )
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert f"{missing} is no folder" in capsys.readouterr().err
