@@ -22,10 +22,11 @@ from stock import read_cut_out
 
 from layerctl.photo import is_picture
 
-EXTENTS = 0.38, 0.6
-"""Longest side of each of several things over the frame's, and of a single one below."""
+EXTENTS, ALONE = (0.38, 0.6), (0.4, 0.8)
+"""Longest side over the frame's, at least and at most: of one of several things, of one alone."""
 
-ALONE = 0.4, 0.8
+MOST = 3
+"""How many things a stack has at most."""
 
 AROUND = 0.12
 """How far, in shares of the frame, centres are off the middle of a stack."""
@@ -50,7 +51,10 @@ def read_collection(cutouts: Path, backdrops: Path) -> Collection:
 
     Raises:
         FileNotFoundError: One of them holds none.
+        ValueError: There are too few cut-outs for a stack.
     """
+    if len(pictures(cutouts)) < MOST:
+        raise ValueError(f"{cutouts}: a stack takes {MOST} cut-outs, and there are fewer")
     return Collection(
         tuple(read_cut_out(path) for path in pictures(cutouts)),
         tuple(

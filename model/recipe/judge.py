@@ -80,9 +80,13 @@ def main() -> None:
     for folder in (chosen.cutouts, chosen.backdrops):
         if folder and not folder.is_dir():
             parser.error(f"{folder} is no folder")
+    try:
+        collection = chosen.cutouts and read_collection(chosen.cutouts, chosen.backdrops)
+    except (OSError, ValueError) as fault:
+        parser.error(str(fault))
     separator = load_separator(chosen.checkpoint, dtype=torch.float32)
-    if chosen.cutouts:
-        judge_photographs(separator, read_collection(chosen.cutouts, chosen.backdrops))
+    if collection:
+        judge_photographs(separator, collection)
     else:
         judge_drawn(separator, vars(chosen))
 

@@ -134,7 +134,8 @@ def resized(example: Example, size: tuple[int, int]) -> Example:
     kinds, seen, whole = (
         interpolated(mask, (height // REDUCTION, width // REDUCTION)).half() for mask in masks
     )
-    return interpolated(picture, size), kinds, seen, whole
+    # Rounding leaves white a little beyond 1.
+    return interpolated(picture, size).clamp(-1, 1), kinds, seen, whole
 
 
 def interpolated(planes: Tensor, size: tuple[int, int]) -> Tensor:

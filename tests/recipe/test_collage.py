@@ -52,3 +52,9 @@ def test_a_thing_is_as_large_as_it_is_to_be_whatever_the_size_of_its_picture(col
 def test_a_folder_without_pictures_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no picture"):
         read_collection(tmp_path, tmp_path)
+
+
+def test_a_folder_with_too_few_cut_outs_for_a_stack_is_named(tmp_path):
+    Image.new("RGBA", (9, 9), "red").save(tmp_path / "one.png")
+    with pytest.raises(ValueError, match=r"a stack takes 3 cut-outs, and there are fewer"):
+        read_collection(tmp_path, tmp_path)
