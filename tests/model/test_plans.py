@@ -215,7 +215,7 @@ NETWORK = TransformerSizes(
 @pytest.mark.parametrize(
     ("grid", "text_tokens"), [((6, 16, 16), 20), ((6, 16, 16), 512), ((4, 8, 8), 400)]
 )
-def test_a_forward_pass_never_takes_more_than_reckoned(dtype, grid, text_tokens):
+def test_a_forward_pass_never_takes_more_than_reckoned(dtype, grid, text_tokens, monkeypatch):
     network = VLDMMDiT(NETWORK).to(dtype).eval()
     tokens = prod(grid)
     given = (
@@ -225,6 +225,9 @@ def test_a_forward_pass_never_takes_more_than_reckoned(dtype, grid, text_tokens)
         grid,
         torch.tensor([[False] + [True] * (text_tokens - 1)]),
     )
+    # Where a CPU multiplies bfloat16 by tiles, attention packs keys and values once more; what
+    # kernels take beside their tensors is in WORKSPACE.
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     with torch.inference_mode():
         measured = peak_bytes(lambda: network(*given))
         assert measured <= forward_bytes(network, tokens, text_tokens) <= MARGIN * measured
