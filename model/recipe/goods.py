@@ -207,6 +207,28 @@ def device(rng: np.random.Generator, sprite: Sprite) -> None:
                 sprite.paint(fill(sprite.side, key), hue, Finish(0.05, 0.3))
 
 
+def board(rng: np.random.Generator, sprite: Sprite) -> None:
+    """A keyboard, palette or tray: rows of blocks on a plate, seen at a slant."""
+    rows, columns = rng.integers(3, 7), rng.integers(4, 14)
+    deep, far = rng.uniform(0.3, 0.75), rng.uniform(0.6, 1)
+    corners = np.array([(-far, -deep), (far, -deep), (0.95, deep), (-0.95, deep)], np.float32)
+    corners = turn(corners, rng.normal(0, 0.3)) * np.float32(0.85)
+    unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32)
+    slant = cv2.getPerspectiveTransform(unit, corners.astype(np.float32))
+    rise = np.array((0, rng.uniform(0.1, 0.6) * deep / rows), np.float32)
+    plate, tones = colour(rng), [colour(rng) for _ in range(rng.integers(1, 6))]
+    sprite.paint(fill(sprite.side, corners), plate, hard(rng))
+    gap, gloss, common = rng.uniform(0.03, 0.12), rng.uniform(0, 0.5), rng.uniform(0.3, 1)
+    for row in range(rows):
+        for column in range(columns):
+            cell = (np.array((column, row)) + gap + (1 - 2 * gap) * unit) / (columns, rows)
+            foot = cv2.perspectiveTransform(cell.astype(np.float32)[None], slant)[0]
+            tone = tones[0] if rng.random() < common else tones[rng.integers(len(tones))]
+            wall = cv2.convexHull(np.concatenate([foot, foot - rise]))[:, 0]
+            sprite.paint(fill(sprite.side, wall), tone * np.float32(0.55), Finish(0.01))
+            sprite.paint(fill(sprite.side, foot - rise), tone, Finish(0.04, gloss))
+
+
 def tool(rng: np.random.Generator, sprite: Sprite) -> None:
     """A hair dryer, drill, brush or pan: a barrel with a handle and trim."""
     y, thick = rng.uniform(-0.5, 0.2), rng.uniform(0.12, 0.4)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 import torch
+from lens import photographed
 from scenes import Arrange, Scene, make_scene
 from shapes import Floats
 from staging import arrange, one_large, stacked
@@ -36,7 +37,7 @@ FEW = 0.6
 """Share that is kept of the scenes with less than two products, which only must stay whole."""
 
 ARRANGEMENTS: tuple[tuple[Arrange, float], ...] = (
-    (arrange, 0.5), (stacked, 0.33), (one_large, 0.17)
+    (arrange, 0.4), (stacked, 0.33), (one_large, 0.27)
 )  # fmt: skip
 """How objects are placed, and how often: most things a shop shows are alone, or hide each other."""
 
@@ -85,7 +86,8 @@ def draw_examples(rng: np.random.Generator, count: int, height: int, width: int)
         scene = make_scene(rng, height, width, draw_arrangement(rng))
         products = sum(layer.role == "product" for layer in scene.layers)
         if products > 1 or rng.random() < FEW:
-            drawn.append(masks_of(scene))
+            seen = replace(scene, photo=photographed(rng, scene.photo))
+            drawn.append(masks_of(seen))
     return drawn
 
 

@@ -41,8 +41,8 @@ MAKERS: tuple[tuple[Maker, float], ...] = (
     (lathe.plant, 2), (goods.box, 4), (goods.ball, 1.2), (softgoods.cushion, 3),
     (softgoods.garment, 3), (softgoods.bag, 2.5), (softgoods.shoe, 3), (goods.glasses, 2),
     (goods.chair, 2), (goods.watch, 1.5), (goods.cable, 1), (goods.device, 2.5), (goods.tool, 2),
-    (softgoods.figure, 3), (softgoods.lump, 2.5), (softgoods.foliage, 1), (goods.ring, 0.8),
-    (goods.headphones, 1.2), (goods.cabinet, 1.2), (softgoods.sofa, 1), (glyph_or_solid, 12),
+    (goods.board, 1.5), (softgoods.figure, 3), (softgoods.lump, 2.5), (softgoods.foliage, 1),
+    (goods.ring, 0.8), (goods.headphones, 1.2), (goods.cabinet, 1.2), (softgoods.sofa, 1), (glyph_or_solid, 12),
     (solids.solid, 18),
 )  # fmt: skip
 
@@ -66,6 +66,9 @@ TAGGED = 0.16
 
 WHOLE = 0.88
 """How often an object is kept inside the frame."""
+
+CUT_BY_FRAME = 0.4
+"""How often a single large object reaches beyond the frame."""
 
 LEAST_SEEN = 0.15
 """Share of an object that has to show for it to stay in the scene."""
@@ -131,12 +134,16 @@ def arrange(rng: np.random.Generator, ground: Backdrop, light: Light) -> tuple[P
 
 
 def one_large(rng: np.random.Generator, ground: Backdrop, light: Light) -> tuple[Placed, ...]:
-    """Place one large object of many colours, as photos of a single product show it."""
-    extent, size = rng.uniform(0.6, 0.95), ground.colour.shape[:2]
+    """Place one large object of many colours, as photos of a single product show it.
+
+    Some are too large for the frame.
+    """
+    cut = bool(rng.random() < CUT_BY_FRAME)
+    extent, size = rng.uniform(*((0.9, 1.5) if cut else (0.6, 0.95))), ground.colour.shape[:2]
     sprite = draw_object(rng, extent * min(size), light)
     repaint(rng, sprite)
-    x, y = rng.normal(0.5, 0.05, 2)
-    spot = Spot(extent, rng.normal(0, 0.1), x, y, "hanging", whole=True)
+    x, y = rng.normal(0.5, 0.2 if cut else 0.05, 2)
+    spot = Spot(extent, rng.normal(0, 0.1), x, y, "hanging", whole=not cut)
     return noticeable([Placed(place(sprite, size, spot), spot.pose)])
 
 
