@@ -42,8 +42,8 @@ MAKERS: tuple[tuple[Maker, float], ...] = (
     (softgoods.garment, 3), (softgoods.bag, 2.5), (softgoods.shoe, 3), (goods.glasses, 2),
     (goods.chair, 2), (goods.watch, 1.5), (goods.cable, 1), (goods.device, 2.5), (goods.tool, 2),
     (goods.board, 1.5), (softgoods.figure, 3), (softgoods.lump, 2.5), (softgoods.foliage, 1),
-    (goods.ring, 0.8), (goods.headphones, 1.2), (goods.cabinet, 1.2), (softgoods.sofa, 1), (glyph_or_solid, 12),
-    (solids.solid, 18),
+    (goods.ring, 0.8), (goods.headphones, 1.2), (goods.cabinet, 1.2), (softgoods.sofa, 1),
+    (glyph_or_solid, 12), (solids.solid, 18),
 )  # fmt: skip
 
 IN_STOCK = 60.0
