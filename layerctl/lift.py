@@ -48,6 +48,11 @@ FAINT = 0.05
 SOFT = 0.006
 """Blur of a measured shadow, as a share of the longest side: less is texture, not light."""
 
+TINTED = 0.06, 0.16
+"""How far, in [0, 1], colours may be from those of the background, darkened, to be shaded surely,
+and to be at all: beyond that something else is there, out of focus, say.
+"""
+
 THREADS = 4
 """Bands worked on at once at most: each takes its share of memory."""
 
@@ -170,7 +175,26 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
     known = spread(missing[..., None], bare)[..., 0]
     smooth = np.maximum(cv2.GaussianBlur(known, (0, 0), SOFT * max(rough.shape)), 0)
     alpha: Floats = smooth * np.clip((rough - FAINT) / (2 * FAINT), 0, 1)
+    if not sketch.backdrop.plain:
+        alpha *= _neutral(picture, lit, bare)
     return alpha if alpha.max(initial=0) > FAINT else np.zeros_like(alpha)
+
+
+def _neutral(picture: Floats, lit: Floats, bare: NDArray[np.bool_]) -> Floats:
+    """Return how surely (h, w) what the photo shows is the background, whatever its light.
+
+    Args:
+        picture: (h, w, 3), the photo.
+        lit: (h, w, 3), the background without a shadow on it.
+        bare: (h, w), where the photo shows the background.
+    """
+    light = (picture * lit).sum(axis=-1) / np.maximum(np.square(lit).sum(axis=-1), 1e-4)
+    other = spread(picture - light[..., None] * lit, bare)
+    # Texture has to cancel out: its colours are other ones, too.
+    off = np.linalg.norm(cv2.GaussianBlur(other, (0, 0), SOFT * max(bare.shape)), axis=-1)
+    sure, never = TINTED
+    neutral: Floats = np.clip((never - off) / (never - sure), 0, 1)
+    return neutral
 
 
 def _native_alphas(

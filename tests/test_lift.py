@@ -294,6 +294,22 @@ def test_a_highlight_takes_no_shadow_away_from_around_it():
     assert np.abs(clear - spotty)[beside].mean() < 0.05
 
 
+@pytest.mark.parametrize(("tint", "taken"), [((1, 1, 1), True), ((1, 0.3, 0), False)])
+def test_in_a_room_only_what_is_the_ground_s_colour_is_in_shadow(tint, taken):
+    _, layers = scene(shadow=True)
+    rng = np.random.default_rng(2)
+    wall = cv2.resize(rng.random((10, 14), dtype=np.float32), (420, 300))
+    wall = wall + rng.normal(0, 0.05, wall.shape).astype(np.float32)
+    layers[0][..., :3] = (0.5 + 0.4 * wall).clip(0, 1)[..., None]
+    dark = 1 - 1.6 * layers[1][..., 3:] * (1 - 0.5 * np.float32(tint))
+    shown = layers[0][..., :3] * dark
+    shown += layers[2][..., 3:] * (layers[2][..., :3] - shown)
+    photo = np.rint(np.dstack([shown, np.ones(shown.shape[:2])]) * 255).astype(np.uint8)
+    stack = lift(photo, guess_of(layers, shadow=True), 420)
+    deep = (layers[1][..., 3] > 0.4) & (layers[2][..., 3] < 0.01)
+    assert (stack.alphas[1][deep].mean() > 40) == taken
+
+
 def test_behind_the_product_the_ground_is_made_of_what_it_is_made_of():
     photo, layers = scene()
     rng = np.random.default_rng(3)
