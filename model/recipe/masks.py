@@ -37,7 +37,7 @@ FEW = 0.6
 """Share that is kept of the scenes with less than two products, which only must stay whole."""
 
 ARRANGEMENTS: tuple[tuple[Arrange, float], ...] = (
-    (arrange, 0.4), (stacked, 0.33), (one_large, 0.27)
+    (arrange, 0.5), (stacked, 0.33), (one_large, 0.17)
 )  # fmt: skip
 """How objects are placed, and how often: most things a shop shows are alone, or hide each other."""
 
