@@ -1,7 +1,7 @@
-"""Things looked at once more, each filling the picture: several may be one, and one several.
+"""Pictures looked at more than once: as they are, without what is around, and from near.
 
 Small things that touch are a few entries of the fields each, and a product of many parts may seem
-to be several; from near there is more of them to see.
+to be several; from near there is more of them to see, and on plain grey nothing else.
 """
 
 from __future__ import annotations
@@ -15,17 +15,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from layerctl_model.separator import Fields
+from layerctl_model.separator import Fields, Separator, look
 from layerctl_model.things import (
+    BACKGROUND,
     LEAST,
     PRODUCT,
     SURE,
     Asked,
     Things,
+    chances,
     find_things,
     outline,
     tell_apart,
 )
+
+GREY = 0.5
+"""What is around things that are seen alone, neither light nor dark."""
 
 MARGINS = 0.1, 0.2
 """What is seen around a thing on each side, as shares of its longer side, at one look and another.
@@ -55,22 +60,65 @@ class Crop:
     bottom: float = 1.0
 
 
-Look: TypeAlias = Callable[[Crop, int], Fields]
-"""Tells the fields of a part of a picture, seen at a resolution."""
+View: TypeAlias = Callable[[Crop, int], Tensor]
+"""Shows a part of a picture at a resolution: (4, h, w), straight RGBA in [0, 1]."""
 
-Near: TypeAlias = Callable[[Crop], Fields]
-"""Tells the fields of a part of a picture, seen from near."""
+Look: TypeAlias = Callable[[Crop, int, Tensor | None], Fields]
+"""Tells the fields of a part of a picture, seen at a resolution.
+
+Of all that it shows, or only of what is there in a mask (H, W) in [0, 1] of the whole picture.
+"""
+
+Near: TypeAlias = Callable[[Crop, Tensor], Fields]
+"""Tells the fields of a part of a picture, seen from near, with and without what no mask has."""
+
+
+def look_with(separator: Separator, view: View) -> Look:
+    """Return what looks at a picture with a separator; fields are on the CPU."""
+
+    def look_at(crop: Crop, resolution: int, mask: Tensor | None) -> Fields:
+        picture = view(crop, resolution)
+        if mask is not None:
+            picture = isolate(picture, _part(mask, crop))
+        return look(separator, (2 * picture[None] - 1).to(separator.conv_in.weight)).cpu()
+
+    return look_at
+
+
+def isolate(picture: Tensor, mask: Tensor) -> Tensor:
+    """Return what a mask (h, w) of any size has of a picture (4, H, W), the rest plain grey."""
+    there = F.interpolate(mask[None, None], size=picture.shape[1:], mode="bilinear")[0].to(picture)
+    return torch.cat([GREY + (picture[:3] - GREY) * there, picture[3:]])
 
 
 def find_all(look: Look, resolutions: Sequence[int], size: tuple[int, int]) -> Things:
     """Return the things in a picture, as masks of (height, width).
 
-    At the first resolution they are told apart, from near as well; at all of them it is seen what
-    pixels show.
+    At the first resolution they are told apart, with and without what is around them, and from near
+    as well; at all of them it is seen what pixels show.
     """
-    fields, *more = [look(Crop(), resolution) for resolution in resolutions]
+    first = resolutions[0]
+    fields, *more = [look(Crop(), resolution, None) for resolution in resolutions]
+    there = 1 - chances((fields, *more), size)[BACKGROUND]
+    fields = _averaged(fields, look(Crop(), first, there))
     things = find_things(fields, size, more)
-    return look_closer(things, lambda crop: look(crop, resolutions[0]))
+
+    def look_near(crop: Crop, mask: Tensor) -> Fields:
+        return _averaged(look(crop, first, None), look(crop, first, mask))
+
+    return look_closer(things, look_near)
+
+
+def _part(mask: Tensor, crop: Crop) -> Tensor:
+    """Return what a mask (H, W) of a whole picture says of a part of it."""
+    height, width = mask.shape
+    rows = slice(round(crop.top * height), round(crop.bottom * height))
+    return mask[rows, round(crop.left * width) : round(crop.right * width)]
+
+
+def _averaged(fields: Fields, without: Fields) -> Fields:
+    """Return fields that answer as both do on average; what pixels show is as the first say."""
+    return replace(fields.beside(without), kinds=fields.kinds)
 
 
 def look_closer(things: Things, look: Near) -> Things:
@@ -167,7 +215,7 @@ def _parts(things: Things, k: int, look: Near) -> tuple[Tensor, Tensor]:
 
 def _ask(shown: Tensor, frame: _Frame, look: Near, price: float) -> tuple[Asked, Fields]:
     """Return what is asked for where a thing shows (H, W), and what answers, both from near."""
-    fields, part = look(frame.crop), shown[frame.rows, frame.columns]
+    fields, part = look(frame.crop, shown), shown[frame.rows, frame.columns]
     there = F.interpolate(part[None, None], size=fields.kinds.shape[2:], mode="bilinear")[0, 0]
     return tell_apart(fields, there, LEAST * shown.numel() / part.numel(), price), fields
 

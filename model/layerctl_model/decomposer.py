@@ -18,7 +18,7 @@ from layerctl_model.checkpoint import (
     load_vae,
     transformer_tensors,
 )
-from layerctl_model.closeup import Crop, find_all
+from layerctl_model.closeup import View, find_all, look_with
 from layerctl_model.flow import Flow, Guidance, Text
 from layerctl_model.folder import CheckpointError
 from layerctl_model.functional import Grid, pack_latents, unpack_latents
@@ -27,14 +27,13 @@ from layerctl_model.lora import Lora
 from layerctl_model.modulation import Modulations
 from layerctl_model.placement import place
 from layerctl_model.plans import Plan
-from layerctl_model.separator import Fields, Separator, look
+from layerctl_model.separator import Separator
 from layerctl_model.settings import SIDE_MULTIPLE, Profile, Settings, read_profile
 from layerctl_model.things import Things
 from layerctl_model.transformer import VLDMMDiT
 from layerctl_model.vae import RGBAVae
 
 OnStep = Callable[[int, int], None]
-View = Callable[[Crop, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -110,13 +109,8 @@ class Decomposer:
         """
         if self.separator is None:
             return None
-        separator, scales = self.separator, self.profile.separator_scales
-
-        def look_at(crop: Crop, resolution: int) -> Fields:
-            picture = 2 * view(crop, resolution)[None] - 1
-            return look(separator, picture.to(separator.conv_in.weight)).cpu()
-
-        return find_all(look_at, [round(resolution * scale) for scale in scales], size)
+        sides = [round(resolution * scale) for scale in self.profile.separator_scales]
+        return find_all(look_with(self.separator, view), sides, size)
 
     def _condition(self, picture: Tensor) -> Tensor:
         """(4, H, W) in [0, 1] -> normalised latents (1, 1, 16, h, w)."""

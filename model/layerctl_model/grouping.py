@@ -9,7 +9,7 @@ from torch import Tensor
 
 from layerctl_model.separator import answers
 
-SPLIT = 0.22
+SPLIT = 0.24
 """Share of a thing's pixels that must be better explained for it to become two."""
 
 APART = 0.05

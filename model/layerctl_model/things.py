@@ -12,7 +12,7 @@ from torch import Tensor
 from layerctl_model.grouping import SPLIT, group_pixels
 from layerctl_model.separator import KINDS, Fields, answers
 
-PRODUCT = KINDS.index("product")
+BACKGROUND, PRODUCT = KINDS.index("background"), KINDS.index("product")
 
 SURE = 0.5
 """Chance that a pixel shows a product from which it is asked where the rest of that is."""
@@ -68,9 +68,20 @@ def find_things(fields: Fields, size: tuple[int, int], more: Sequence[Fields] = 
         none = torch.full((len(KINDS), *size), torch.nan)
         return Things(none[:0], none[:0], none)
     asked = tell_apart(fields, torch.ones_like(fields.kinds[0, 0]), LEAST)
-    chances = torch.stack([_chances(one, size) for one in (fields, *more)]).mean(dim=0)
-    shares, whole = outline(asked, fields, chances[PRODUCT])
-    return Things(shares, whole, chances)
+    kinds = chances((fields, *more), size)
+    shares, whole = outline(asked, fields, kinds[PRODUCT])
+    return Things(shares, whole, kinds)
+
+
+def chances(looks: Sequence[Fields], size: tuple[int, int]) -> Tensor:
+    """Return what each pixel of a picture of (height, width) may show: (3, H, W) in [0, 1].
+
+    Args:
+        looks: The fields (1, C, h, w) of that picture, of any sizes; all count as much.
+        size: Height and width.
+    """
+    each = [_enlarged(fields.kinds.softmax(dim=1)[0], size) for fields in looks]
+    return torch.stack(each).mean(dim=0)
 
 
 def tell_apart(fields: Fields, where: Tensor, least: float, price: float = SPLIT) -> Asked:
@@ -133,11 +144,6 @@ def back_to_front(nearness: Tensor, seen: Tensor, whole: Tensor) -> list[int]:
         reasons = before[waiting][:, waiting].amax(dim=1)
         order.append(waiting.pop(int(reasons.argmin())))
     return order
-
-
-def _chances(fields: Fields, size: tuple[int, int]) -> Tensor:
-    """Return what each pixel of a picture of (height, width) may show: (3, H, W)."""
-    return _enlarged(fields.kinds.softmax(dim=1)[0], size)
 
 
 def _enlarged(fields: Tensor, size: tuple[int, int]) -> Tensor:

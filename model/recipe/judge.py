@@ -31,8 +31,8 @@ from torch import Tensor
 from layerctl.decompose import view_of
 from layerctl.photo import Photo
 from layerctl_model.checkpoint import load_separator
-from layerctl_model.closeup import Crop, find_all
-from layerctl_model.separator import Fields, Separator, look
+from layerctl_model.closeup import Crop, find_all, look_with
+from layerctl_model.separator import Separator
 from layerctl_model.things import Things
 
 SEED = 20_512_15605
@@ -163,13 +163,12 @@ def products(scene: Scene) -> tuple[Tensor, Tensor, Tensor]:
 def find(separator: Separator, picture: Tensor, seen: Tensor) -> Things:
     """Return what a separator makes of a picture (4, H, W), at the size of (K, h, w)."""
     levels = picture.add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy()
-    view = view_of(Photo(Path(), levels), with_alpha=True)
+    pixels = view_of(Photo(Path(), levels), with_alpha=True)
 
-    def look_at(crop: Crop, resolution: int) -> Fields:
-        near = torch.from_numpy(view(crop, resolution)).permute(2, 0, 1)
-        return look(separator, near[None] / 127.5 - 1)
+    def view(crop: Crop, resolution: int) -> Tensor:
+        return torch.from_numpy(pixels(crop, resolution)).permute(2, 0, 1) / 255
 
-    return find_all(look_at, [SIDE], (seen.shape[1], seen.shape[2]))
+    return find_all(look_with(separator, view), [SIDE], (seen.shape[1], seen.shape[2]))
 
 
 def pieces(things: Things, seen: Tensor) -> int:

@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from layerctl_model.closeup import FARTHEST, MARGINS, NEAREST, Crop, find_all, look_closer
+from layerctl_model.closeup import (
+    FARTHEST,
+    MARGINS,
+    NEAREST,
+    Crop,
+    find_all,
+    isolate,
+    look_closer,
+    look_with,
+)
+from layerctl_model.separator import Separator, SeparatorSizes
 from layerctl_model.things import find_things
 from tests.model.tiny import fields_of
 
@@ -22,7 +32,10 @@ def labels(*rectangles, under=0):
     return drawn.tolist()
 
 
+SMALL = SeparatorSizes(widths=(16, 24, 32), num_res_blocks=1, num_attentions=1)
+
 ONE = labels((1, 0.4, 0.4, 0.6, 0.6))
+LARGE = labels((1, 0.2, 0.2, 0.8, 0.8))
 TWO = labels((1, 0.2, 0.2, 0.5, 0.8), (2, 0.5, 0.2, 0.8, 0.8))
 
 
@@ -36,7 +49,7 @@ class Eyes:
     def __init__(self, rows, order=(1, 2)):
         self.fields, self.crops = fields_of(rows, order), []
 
-    def __call__(self, crop):
+    def __call__(self, crop, _mask):
         self.crops.append(crop)
         return self.fields
 
@@ -56,7 +69,7 @@ def test_what_is_two_things_from_near_is_two_the_nearer_one_in_front(order):
 
 
 def test_what_is_one_thing_from_near_too_stays_as_it_was():
-    things, eyes = seen(ONE), Eyes(labels((1, 0.2, 0.2, 0.8, 0.8)))
+    things, eyes = seen(ONE), Eyes(LARGE)
     again = look_closer(things, eyes)
     assert len(eyes.crops) == 1
     for name, mask in vars(things).items():
@@ -65,7 +78,7 @@ def test_what_is_one_thing_from_near_too_stays_as_it_was():
 
 def test_what_is_several_at_one_look_and_one_at_another_stays_one():
     looks = [fields_of(TWO, (1, 2)), fields_of(ONE, (1,))]
-    assert len(look_closer(seen(ONE), lambda _: looks.pop(0)).shares) == 1
+    assert len(look_closer(seen(ONE), lambda *_: looks.pop(0)).shares) == 1
     assert looks == []
 
 
@@ -84,7 +97,7 @@ def test_two_that_touch_and_are_one_thing_from_near_are_one(order):
 def test_two_that_touch_and_are_two_from_near_stay_as_they_were():
     together, each, things = Eyes(TWO), Eyes(labels((1, 0.1, 0.1, 0.9, 0.9))), seen(BESIDE)
     again = look_closer(
-        things, lambda crop: (together if crop.right - crop.left > 0.4 else each)(crop)
+        things, lambda crop, mask: (together if crop.right - crop.left > 0.4 else each)(crop, mask)
     )
     assert (len(together.crops), len(each.crops)) == (1, 2)
     assert torch.equal(again.shares, things.shares)
@@ -165,12 +178,52 @@ def test_numbers_from_near_that_are_not_finite_change_nothing():
 
 
 def test_a_picture_is_seen_at_all_resolutions_and_from_near_at_the_first():
-    looks = []
+    seen = []
 
-    def look(crop, resolution):
-        looks.append((crop, resolution))
+    def look(crop, resolution, mask):
+        seen.append((crop == Crop(), resolution, mask is None))
         return fields_of(ONE if crop == Crop() else TWO, (1, 2))
 
     assert len(find_all(look, (320, 448), (SIDE, SIDE)).shares) == 2
-    assert [resolution for _, resolution in looks] == [320, 448, 320, 320]
-    assert [crop == Crop() for crop, _ in looks] == [True, True, False, False]
+    assert seen[:3] == [(True, 320, True), (True, 448, True), (True, 320, False)]
+    assert seen[3:] == 2 * [(False, 320, True), (False, 320, False)]
+
+
+def test_things_are_told_apart_without_what_is_around_too_but_not_what_pixels_show():
+    masks, noise = [], torch.rand(1, 3, SIDE, SIDE)
+
+    def look(crop, _, mask):
+        masks.append(mask)
+        fields = fields_of(TWO if mask is not None else LARGE, (1, 2))
+        if crop != Crop():  # from near nothing can be told
+            return replace(fields, queries=fields.queries * torch.nan)
+        return fields if mask is None else replace(fields, queries=9 * fields.queries, kinds=noise)
+
+    things = find_all(look, (320,), (SIDE, SIDE))
+    assert len(things.shares) == 2
+    assert things.kinds[0, :8].min() > 0.9
+    assert masks[1][20:60, 20:60].min() > 0.9
+    assert masks[1][:8].max() < 0.1
+
+
+def test_alone_is_a_thing_before_grey_and_as_clear_as_it_was():
+    picture = torch.rand(4, 32, 32)
+    mask = torch.zeros(8, 8)
+    mask[:, 4:] = 1
+    seen = isolate(picture, mask)
+    torch.testing.assert_close(seen[:, :, 20:], picture[:, :, 20:])
+    torch.testing.assert_close(seen[:3, :, :12], torch.full((3, 32, 12), 0.5))
+    torch.testing.assert_close(seen[3], picture[3])
+
+
+@pytest.mark.parametrize(("left", "shown"), [(0.0, 0.0), (0.5, 1.0)])
+def test_of_a_mask_that_part_counts_that_is_looked_at(left, shown):
+    separator, pictures = Separator(SMALL), []
+    separator.register_forward_pre_hook(lambda _, given: pictures.append(given[0]))
+    mask = torch.zeros(40, 40)
+    mask[:, 20:] = 1
+    look = look_with(separator, lambda _, side: torch.ones(4, side, side))
+    with torch.inference_mode():
+        look(Crop(left, 0.25, left + 0.5, 0.75), 32, mask)
+    colours = torch.full((1, 3, 32, 32), shown)
+    torch.testing.assert_close(pictures[0][:, :3], colours)
