@@ -70,7 +70,7 @@ Of all that it shows, or only of what is there in a mask (H, W) in [0, 1] of the
 """
 
 Near: TypeAlias = Callable[[Crop, Tensor], Fields]
-"""Tells the fields of a part of a picture, seen from near, with and without what no mask has."""
+"""Tells the fields of a part of a picture, seen from near, for what is there in a mask (H, W)."""
 
 
 def look_with(separator: Separator, view: View) -> Look:

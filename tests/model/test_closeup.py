@@ -178,15 +178,15 @@ def test_numbers_from_near_that_are_not_finite_change_nothing():
 
 
 def test_a_picture_is_seen_at_all_resolutions_and_from_near_at_the_first():
-    seen = []
+    looks = []
 
     def look(crop, resolution, mask):
-        seen.append((crop == Crop(), resolution, mask is None))
+        looks.append((crop == Crop(), resolution, mask is None))
         return fields_of(ONE if crop == Crop() else TWO, (1, 2))
 
     assert len(find_all(look, (320, 448), (SIDE, SIDE)).shares) == 2
-    assert seen[:3] == [(True, 320, True), (True, 448, True), (True, 320, False)]
-    assert seen[3:] == 2 * [(False, 320, True), (False, 320, False)]
+    assert looks[:3] == [(True, 320, True), (True, 448, True), (True, 320, False)]
+    assert looks[3:] == 2 * [(False, 320, True), (False, 320, False)]
 
 
 def test_things_are_told_apart_without_what_is_around_too_but_not_what_pixels_show():
