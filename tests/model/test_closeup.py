@@ -190,14 +190,16 @@ def test_a_picture_is_seen_at_all_resolutions_and_from_near_at_the_first():
 
 
 def test_things_are_told_apart_without_what_is_around_too_but_not_what_pixels_show():
-    masks, noise = [], torch.rand(1, 3, SIDE, SIDE)
+    masks = []
 
     def look(crop, _, mask):
         masks.append(mask)
         fields = fields_of(TWO if mask is not None else LARGE, (1, 2))
         if crop != Crop():  # from near nothing can be told
             return replace(fields, queries=fields.queries * torch.nan)
-        return fields if mask is None else replace(fields, queries=9 * fields.queries, kinds=noise)
+        if mask is None:
+            return fields
+        return replace(fields, queries=9 * fields.queries, kinds=fields.kinds.flip(1))
 
     things = find_all(look, (320,), (SIDE, SIDE))
     assert len(things.shares) == 2
