@@ -46,8 +46,8 @@ two to stay two, and for one to become several. Between them the first look is r
 GAP = 0.01
 """Distance, as a share of the longer side, up to which things touch."""
 
-NEAREST, FARTHEST = 0.3, 0.85
-"""Shares of the picture's longer side that are looked at from near at least, and at most."""
+NEAREST = 0.3
+"""Share of the picture's longer side that is looked at from near at least."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ def _frames(mask: Tensor) -> list[_Frame]:
     length, longest = max(end - start for start, end in spans), max(mask.shape)
     sides = [max((1 + 2 * margin) * length, NEAREST * longest) for margin in MARGINS]
     size = mask.shape[0], mask.shape[1]
-    return [_frame(spans, round(side), size) for side in sides if side <= FARTHEST * longest]
+    return [_frame(spans, round(side), size) for side in sides if side <= longest]
 
 
 def _frame(spans: Sequence[tuple[int, int]], side: int, size: tuple[int, int]) -> _Frame:

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from layerctl_model.closeup import (
-    FARTHEST,
     MARGINS,
     NEAREST,
     Crop,
@@ -136,7 +135,7 @@ def test_a_thing_at_the_edge_is_looked_at_within_the_picture():
 
 
 def test_what_fills_the_picture_already_is_not_looked_at_again():
-    edge = (1 - FARTHEST / (1 + 2 * max(MARGINS))) / 2 - 2 / SIDE
+    edge = (1 - 1 / (1 + 2 * max(MARGINS))) / 2 - 2 / SIDE
     eyes = Eyes(TWO)
     look_closer(seen(labels((1, edge, 0.4, 1 - edge, 0.6))), eyes)
     assert eyes.crops == []
