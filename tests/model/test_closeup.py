@@ -134,11 +134,12 @@ def test_a_thing_at_the_edge_is_looked_at_within_the_picture():
     assert crop.right - crop.left == pytest.approx(NEAREST, abs=2 / SIDE)
 
 
-def test_what_fills_the_picture_already_is_not_looked_at_again():
-    edge = (1 - 1 / (1 + 2 * max(MARGINS))) / 2 - 2 / SIDE
+@pytest.mark.parametrize(("beyond", "looks"), [(2, 0), (-1, len(MARGINS))])
+def test_things_are_looked_at_from_near_as_far_as_there_is_room_around_them(beyond, looks):
+    edge = (1 - 1 / (1 + 2 * max(MARGINS))) / 2 - beyond / SIDE
     eyes = Eyes(TWO)
     look_closer(seen(labels((1, edge, 0.4, 1 - edge, 0.6))), eyes)
-    assert eyes.crops == []
+    assert len(eyes.crops) == looks
 
 
 def test_what_is_too_small_to_be_two_things_is_not_looked_at():
