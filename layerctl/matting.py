@@ -41,6 +41,13 @@ HEART = 0.6
 TRACE, UNLIKELY = 0.1, 0.1
 """Rough alpha and chance of a thing below which nothing has to be cut out of the band."""
 
+SOLID = 0.9
+"""Chance of a thing from which what is drawn of it stays, where the backdrop is not plain.
+
+The colours of a room are many, a checked mug's among them: they must not outvote a model that has
+no doubt.
+"""
+
 FAR, CERTAIN = 3.5, 3.2
 """Log odds of a pixel outside the band, and from which it is settled before the cut."""
 
@@ -101,7 +108,8 @@ def _odds(picture: Floats, rough: Floats, chance: Floats, backdrop: Backdrop) ->
     if backdrop.plain:
         told = figure_odds(picture, backdrop, rough, chance)
         return _rough_odds(rough, chance, PLAIN) + told
-    return _rough_odds(rough, chance, VAGUE) + surrounding_odds(picture, rough, chance)
+    odds = _rough_odds(rough, chance, VAGUE) + surrounding_odds(picture, rough, chance)
+    return np.where((rough > 0.5) & (chance > SOLID), FAR, odds)
 
 
 def _rough_odds(rough: Floats, chance: Floats, doubt: float) -> Floats:

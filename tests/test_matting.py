@@ -64,3 +64,19 @@ def test_a_wall_of_a_thing_s_colour_beside_it_is_cut_out_only_where_a_thing_has_
     alpha = cut_out(noisy, rough, np.maximum(rough, np.float32(0.5 * likely)), backdrop)
     assert alpha[105:135, 190:194].mean() == pytest.approx(float(likely), abs=0.05)
     assert alpha[65:175, 65:185].min() > 0.95
+
+
+@pytest.mark.parametrize(("chance", "kept"), [(0.95, True), (0.85, False)])
+def test_in_a_room_a_thing_of_its_colours_stays_whole_if_the_model_is_sure(chance, kept):
+    rng = np.random.default_rng(0)
+    picture = np.full((240, 320, 3), 0.5, np.float32)
+    picture[::8] = 0.35
+    figure = np.zeros((240, 320), np.float32)
+    picture[60:180, 60:200], figure[60:180, 60:200] = (0.8, 0.3, 0.2), 1
+    picture[140:180, 90:130] = 0.5
+    noisy = picture + rng.normal(0, 0.01, picture.shape).astype(np.float32)
+    backdrop = Backdrop(np.zeros_like(picture), noise=0.0, plain=False)
+    rough = cv2.GaussianBlur(figure, (0, 0), 1)
+    alpha = cut_out(noisy, rough, chance * rough, backdrop)
+    assert bool(alpha[145:175, 95:125].mean() > 0.95) is kept
+    assert alpha[65:135, 65:195].min() > 0.95
