@@ -109,7 +109,9 @@ def _odds(picture: Floats, rough: Floats, chance: Floats, backdrop: Backdrop) ->
         told = figure_odds(picture, backdrop, rough, chance)
         return _rough_odds(rough, chance, PLAIN) + told
     odds = _rough_odds(rough, chance, VAGUE) + surrounding_odds(picture, rough, chance)
-    return np.where((rough > 0.5) & (chance > SOLID), FAR, odds)
+    # Of a model that tells no chances it is 1 everywhere, and says nothing.
+    sure = (rough > 0.5) & (chance > SOLID) & (chance.min() < SOLID)
+    return np.where(sure, FAR, odds)
 
 
 def _rough_odds(rough: Floats, chance: Floats, doubt: float) -> Floats:

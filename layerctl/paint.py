@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl.completion import complete
 from layerctl.compositing import Floats, weights
 from layerctl.pyramid import spread
 from layerctl.rims import doubt_ground
@@ -58,6 +59,8 @@ def paint_layers(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...])
             doubt = missing_grain(np.where(seen[..., None], observed, model), seen)
             structure -= doubt * _step(structure, seen)
         colours[k] = spread(observed, seen) + structure
+        if not k and not plain:
+            colours[k] = complete(np.clip(colours[k], 0, 1), seen)
     return np.clip(colours, 0, 1)
 
 

@@ -24,7 +24,7 @@ preset.listing preset
 checkpoints.folder checkpoints.download
 checkpoints.catalogue checkpoints
 pyramid things
-backdrop coverage instances network texture
+backdrop completion coverage instances network texture
 texts.encoding texts fit surroundings
 matting rims sketch
 paint
