@@ -25,6 +25,11 @@ OUTLINE = 0.015
 GRAIN = 5
 """Side in pixels of the neighbourhood whose mean says what a pixel shows, whatever its noise."""
 
+SHARP = 512
+"""Longest side, in pixels, from which a model draws hidden things sharper than patches of what is
+seen could tell them.
+"""
+
 SLACK = 2.0
 """How many times farther than bare from a plain backdrop's colour what is narrow may be.
 
@@ -59,7 +64,7 @@ def paint_layers(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...])
             doubt = missing_grain(np.where(seen[..., None], observed, model), seen)
             structure -= doubt * _step(structure, seen)
         colours[k] = spread(observed, seen) + structure
-        if not k and not plain:
+        if not k and not plain and max(seen.shape) < SHARP * sketch.coarse:
             colours[k] = complete(np.clip(colours[k], 0, 1), seen)
     return np.clip(colours, 0, 1)
 

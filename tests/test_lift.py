@@ -324,6 +324,29 @@ def test_behind_the_product_the_ground_is_made_of_what_it_is_made_of():
     assert apart[hidden].std() == pytest.approx(0.08, rel=0.25)
 
 
+@pytest.mark.parametrize(("side", "kept"), [(600, True), (100, False)])
+def test_what_a_model_draws_sharply_behind_a_product_stays_and_else_what_is_seen_goes_on(
+    side, kept
+):
+    rows = np.mgrid[:600, :600][0]
+    ground = np.ones((600, 600, 4), np.float32)
+    ground[..., :3] = 0.35 + 0.4 * (rows // 30 % 2)[..., None]
+    product = np.ones_like(ground)
+    product[..., :3], product[..., 3] = (0.8, 0.2, 0.1), 0
+    product[180:420, 180:420, 3] = 1
+    photo = np.where(product[..., 3:] > 0, product, ground)
+    drawn = ground.copy()
+    drawn[270:330, 270:330, :3] = (0.1, 0.3, 0.9)
+    small = np.stack([cv2.resize(layer, (side, side)) for layer in (drawn, product)])
+    chance = np.ones((side, side), np.float32)
+    guess = Guess(small, ("background", "product"), (False, True), chance)
+    stack = lift(np.rint(photo * 255).astype(np.uint8), guess, 600)
+    behind = stack.colours[0, 290:310, 290:310] / 255
+    assert bool(np.abs(behind - drawn[290:310, 290:310, :3]).mean() < 0.1) is kept
+    stripes = stack.colours[0, 200:400, 200:250] / 255
+    assert np.abs(stripes - ground[200:400, 200:250, :3]).mean() < 0.05
+
+
 def test_what_shines_in_the_backdrop_s_colour_is_still_the_product_s():
     photo, layers = scene()
     photo[130:142, 137:139, :3] = photo[130:142, 100:102, :3]
