@@ -42,7 +42,7 @@ FADE, FAINT = 1.3, 0.05
 What is seen decides; what was made up before has to follow.
 """
 
-GUIDED, ROUND = 2.0, 2.0
+GUIDED, ROUND = 5.0, 2.0
 """What the first guess's colour counts for, of 1 for a pixel of a patch, and its blur in pixels."""
 
 TYPICAL = 0.75
