@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from layerctl.backdrop import Backdrop, clear_ground, figure_odds, share_of
 from layerctl.compositing import Bytes, Floats, Stack, pick
+from layerctl.limbs import find_limbs
 from layerctl.surroundings import surrounding_odds
 
 CUT_SIDE = 720
@@ -98,6 +99,8 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(levels, mask, None, *models, 2, cv2.GC_INIT_WITH_MASK)
     inside = _begun((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD), odds > 0)
+    if not backdrop.plain:
+        inside |= find_limbs(small, inside, likely)
     outline = _filled(inside, rough).astype(np.float32)
     enlarged: Floats = cv2.resize(outline, (width, height), interpolation=cv2.INTER_LINEAR)
     return enlarged

@@ -25,7 +25,7 @@ checkpoints.folder checkpoints.download
 checkpoints.catalogue checkpoints
 pyramid things
 backdrop completion coverage instances network texture
-texts.encoding texts fit surroundings
+limbs texts.encoding texts fit surroundings
 matting rims sketch
 paint
 lift
