@@ -3,11 +3,15 @@
 Every small patch that is not seen becomes like the seen one that it is most like already, again
 and again, coarse first (Wexler, Shechtman and Irani, Space-Time Completion of Video, PAMI 2007).
 So lines meet what is seen of them, while a first guess at light and colours says what to look for.
+
+What is too fine for that is moved there from where most of the patches came from (He and Sun,
+Statistics of Patch Offsets for Image Completion, ECCV 2012): knots of wood, leaves on a path.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TypeAlias
 
 import cv2
@@ -20,6 +24,7 @@ from layerctl.pyramid import spread
 
 Mask: TypeAlias = NDArray[np.bool_]
 Points: TypeAlias = tuple[NDArray[np.int_], NDArray[np.int_]]
+Shifts: TypeAlias = NDArray[np.int_]
 
 SIDES, ROUNDS = (48, 96, 160), (6, 4, 2)
 """Longest sides, in pixels, at which patches are looked for, and how often at each."""
@@ -54,6 +59,18 @@ LEAST = 1e-6
 CHUNK = 2048
 """How many patches are compared with all sources at once."""
 
+BIN, SHIFTS = 3, 80
+"""Pixels within which shifts are the same one, and how many of the most usual detail comes by."""
+
+PIECE = 9
+"""Width in pixels of what detail comes in at least: in crumbs it would be noise."""
+
+UNSEEN = 0.25
+"""What it costs to lead to nothing that is seen, as a squared difference of colours."""
+
+FINE = 0.5
+"""Blur that leaves out what patches are too coarse for, in pixels of theirs."""
+
 
 def complete(surface: Floats, known: Mask) -> Floats:
     """Return a surface with what is seen of it going on where it is not.
@@ -70,6 +87,26 @@ def complete(surface: Floats, known: Mask) -> Floats:
     # What was made up small meets what is seen without a step.
     whole: Floats = np.clip(filled + spread(surface - filled, known), 0, 1)
     return whole
+
+
+def sharpen(surface: Floats, known: Mask) -> Floats:
+    """Return a completed surface with the detail of what it was made of.
+
+    Args:
+        surface: (h, w, 3) in [0, 1], as seen where it is known, without detail elsewhere.
+        known: (h, w).
+    """
+    if known.all() or not known.any():
+        return surface
+    hole = _shrink(surface, surface, known, SIDES[-1])
+    search = _search(hole)
+    if len(search.sources[0]) < FEW:
+        return surface
+    shifts = _choose(hole, _usual(search.shifts(hole.surface)))
+    detail = _detail(surface, known, FINE * len(known) / len(hole.known))
+    sharp = surface.copy()
+    sharp[~known] += _moved(detail, shifts, _points(~known))
+    return np.clip(sharp, 0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,18 +134,22 @@ def _shrink(surface: Floats, filled: Floats, known: Mask, side: int) -> _Hole:
 
 def _fill(hole: _Hole, rounds: int) -> Floats:
     """Return the surface with its unknown pixels made of patches of the known ones."""
-    surface, side = hole.surface, 2 * REACH + 1
+    surface, search = hole.surface, _search(hole)
+    if len(search.sources[0]) < FEW:
+        return surface
+    for _ in range(rounds):
+        surface = np.where(hole.known[..., None], surface, search.improve(surface))
+    return surface
+
+
+def _search(hole: _Hole) -> _Search:
+    side = 2 * REACH + 1
     near = cv2.dilate((~hole.known).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     whole = np.zeros_like(near)
     whole[REACH:-REACH, REACH:-REACH] = ~near[REACH:-REACH, REACH:-REACH]
     sources, targets = _points(whole, 1 + int(whole.sum()) // SOURCES), _points(near)
-    if len(sources[0]) < FEW:
-        return surface
     weights = _patches(np.dstack([_confidence(hole.known)] * 3), targets)
-    search = _Search(targets, sources, weights, _patches(surface, sources), hole.guess)
-    for _ in range(rounds):
-        surface = np.where(hole.known[..., None], surface, search.improve(surface))
-    return surface
+    return _Search(targets, sources, weights, _patches(hole.surface, sources), hole.guess)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +175,13 @@ class _Search:
         likeness = np.exp(-apart / max(2 * float(np.quantile(apart, TYPICAL)), LEAST))
         votes = (likeness + LEAST) * self.weights.mean(axis=1)
         return _vote(surface, self.targets, (self.sources[0][best], self.sources[1][best]), votes)
+
+    def shifts(self, surface: Floats) -> Shifts:
+        """Return how far down and across from each of n points what is most like it is: (n, 2)."""
+        best = self._nearest(_patches(surface, self.targets))
+        there, here = (np.stack(points, axis=1) for points in (self.sources, self.targets))
+        shifts: Shifts = there[best] - here
+        return shifts
 
     def _nearest(self, found: Floats) -> NDArray[np.int_]:
         """Return for each patch (n, k) the number of the one wanted that is nearest."""
@@ -165,8 +213,9 @@ def _confidence(known: Mask) -> Floats:
 def _patches(image: Floats, points: Points) -> Floats:
     """Return the patches (n, k) of an image (h, w, 3) around points, mirrored at its edges."""
     padded = cv2.copyMakeBorder(image, *(REACH,) * 4, cv2.BORDER_REFLECT_101)
-    windows = sliding_window_view(padded, (2 * REACH + 1,) * 2, axis=(0, 1))
-    return windows[points].reshape(len(points[0]), -1)
+    side = 2 * REACH + 1
+    windows = sliding_window_view(padded, (side, side), axis=(0, 1))
+    return windows[points].reshape(len(points[0]), 3 * side * side)
 
 
 def _vote(surface: Floats, targets: Points, sources: Points, votes: Floats) -> Floats:
@@ -180,6 +229,62 @@ def _vote(surface: Floats, targets: Points, sources: Points, votes: Floats) -> F
     inner = total[REACH:-REACH, REACH:-REACH]
     voted: Floats = inner[..., :3] / np.maximum(inner[..., 3:], np.finfo(np.float32).tiny)
     return voted
+
+
+def _usual(shifts: Shifts) -> Shifts:
+    """Return the most usual ones (k, 2) of shifts (n, 2), one of each bin."""
+    _, bins, counts = np.unique(shifts // BIN, axis=0, return_inverse=True, return_counts=True)
+    usual = []
+    for number in np.argsort(-counts, kind="stable")[:SHIFTS]:
+        alike, often = np.unique(shifts[bins.ravel() == number], axis=0, return_counts=True)
+        usual.append(alike[often.argmax()])
+    return np.stack(usual)
+
+
+def _choose(hole: _Hole, shifts: Shifts) -> Shifts:
+    """Return for each pixel (h, w, 2) the one of the shifts that leads to the likest around it."""
+    seen = np.dstack([hole.surface, hole.known]).astype(np.float32)
+    costs = np.stack([_cost(seen, shift) for shift in shifts])
+    chosen: Shifts = shifts[costs.argmin(axis=0)]
+    return chosen
+
+
+def _cost(seen: Floats, shift: Shifts) -> Floats:
+    """Return what it costs each pixel (h, w) to come by a shift, from a surface and its mask."""
+    move = np.array([[1, 0, -shift[1]], [0, 1, -shift[0]]], np.float32)
+    there = cv2.warpAffine(seen, move, seen.shape[1::-1], flags=cv2.INTER_NEAREST)
+    known, patch = there[..., 3] > 0, 2 * REACH + 1
+    apart = np.where(known, np.square(seen - there)[..., :3].sum(axis=-1), np.float32(UNSEEN))
+    around = cv2.blur(cv2.blur(apart, (patch, patch)), (PIECE, PIECE))
+    cost: Floats = np.where(known, around, np.inf)
+    return cost
+
+
+def _detail(surface: Floats, known: Mask, blur: float) -> Floats:
+    """Return how far (h, w, 3) known pixels are from the mean of those around; zero elsewhere."""
+    weight = known.astype(np.float32)[..., None]
+    around = cv2.GaussianBlur(surface * weight, (0, 0), blur)
+    total = cv2.GaussianBlur(weight, (0, 0), blur)[..., None]
+    detail: Floats = (surface - around / np.maximum(total, LEAST)) * weight
+    return detail
+
+
+def _moved(detail: Floats, shifts: Shifts, points: Points) -> Floats:
+    """Return what detail (n, 3) is at points once it is moved by the shifts of a smaller size."""
+    height, width = detail.shape[:2]
+    scale = np.array([height, width]) / shifts.shape[:2]
+    places = np.stack(points, axis=1)
+    at = (places + 0.5) / scale - 0.5
+    first = np.floor(at).astype(int)
+    moved = np.zeros((len(places), 3), np.float32)
+    for corner in product(range(2), repeat=2):
+        weight = np.abs(1 - np.array(corner) - (at - first)).prod(axis=1)
+        rows, columns = np.clip(first + corner, 0, np.array(shifts.shape[:2]) - 1).T
+        rows, columns = np.rint(places + shifts[rows, columns] * scale).astype(int).T
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        there = detail[rows * inside, columns * inside]
+        moved += (weight * inside).astype(np.float32)[:, None] * there
+    return moved
 
 
 def _enlarge(image: Floats, shape: tuple[int, ...]) -> Floats:

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layerctl.completion import complete
+from layerctl.completion import complete, sharpen
 from layerctl.compositing import Floats, weights
 from layerctl.pyramid import spread
 from layerctl.rims import doubt_ground
 from layerctl.sketch import NEARBY, SEEN, WIDE, Sketch, alone
-from layerctl.texture import missing_grain, weave
+from layerctl.texture import likeness, missing_grain, weave
 
 FINE = (7, 5, 3, 1)
 """Widths in pixels of what shows a layer alone, down to strokes that were cut."""
@@ -29,6 +29,9 @@ SHARP = 512
 """Longest side, in pixels, from which a model draws hidden things sharper than patches of what is
 seen could tell them.
 """
+
+ONE = 0.5
+"""How far, of 1, textures have to be alike to be one."""
 
 SLACK = 2.0
 """How many times farther than bare from a plain backdrop's colour what is narrow may be.
@@ -64,7 +67,7 @@ def paint_layers(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...])
             doubt = missing_grain(np.where(seen[..., None], observed, model), seen)
             structure -= doubt * _step(structure, seen)
         colours[k] = spread(observed, seen) + structure
-        if not k and not plain and max(seen.shape) < SHARP * sketch.coarse:
+        if not k and _patched(sketch):
             colours[k] = complete(np.clip(colours[k], 0, 1), seen)
     return np.clip(colours, 0, 1)
 
@@ -81,8 +84,17 @@ def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> tup
     """
     observed, shares = _lit(sketch, np.array(black))
     seen = _bare_ground(sketch, observed, shares[0]) & (sketch.small[..., 3] > SEEN)
-    woven = weave(np.where(seen[..., None], observed, smooth), seen)
-    return woven, doubt_ground(observed, seen)
+    surface = np.where(seen[..., None], observed, smooth)
+    # What is all of one stuff is woven of large pieces; a room's patches know what belongs where.
+    patched = _patched(sketch) and likeness(surface, seen) < ONE
+    finished = sharpen(surface, seen) if patched else weave(surface, seen)
+    return finished, doubt_ground(observed, seen)
+
+
+def _patched(sketch: Sketch) -> bool:
+    """Whether the background is made of patches where it is not seen."""
+    plain, blurred = sketch.backdrop.plain, max(sketch.small.shape) < SHARP * sketch.coarse
+    return not plain and blurred and bool(sketch.small[..., 3].min() > SEEN)
 
 
 def _bare_ground(sketch: Sketch, observed: Floats, share: Floats) -> NDArray[np.bool_]:

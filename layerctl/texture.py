@@ -103,6 +103,18 @@ def weave(surface: Floats, known: Mask) -> Floats:
     return np.clip(woven, 0, 1)
 
 
+def likeness(surface: Floats, known: Mask) -> float:
+    """Return how far, of 1, what is known of a surface is of one texture around what is not.
+
+    Args:
+        surface: (h, w, 3) in [0, 1].
+        known: (h, w).
+    """
+    base = _light(surface)
+    swatch = _swatch(base, (surface - base) * known[..., None], known)
+    return 1.0 if swatch.known.all() else float(swatch.alike[~swatch.known].mean())
+
+
 def missing_grain(surface: Floats, known: Mask) -> float:
     """Return how much, of 1, of the grain of what is known of a surface is missing elsewhere.
 

@@ -1,9 +1,10 @@
 """What is seen of a surface goes on where it is not."""
 
+import cv2
 import numpy as np
 import pytest
 
-from layerctl.completion import complete
+from layerctl.completion import complete, sharpen
 from layerctl.pyramid import spread
 
 TABLE, WALL = (0.7, 0.5, 0.3), (0.5, 0.7, 0.8)
@@ -88,3 +89,46 @@ def test_of_too_little_to_look_through_what_is_seen_stays(shape):
     whole = complete(picture, known)
     assert whole.shape == picture.shape
     assert np.allclose(whole[known], picture[known], atol=1e-6)
+
+
+def grained(seed=0):
+    """Return a wall and a table whose grain is too fine for patches, ten times stronger below."""
+    picture = table_before_a_wall(600, 800)
+    grain = cv2.GaussianBlur(
+        np.random.default_rng(seed).normal(size=(600, 800, 1)).astype(np.float32), (0, 0), 1
+    )[..., None]
+    strength = np.full((600, 1, 1), 0.02, np.float32)
+    strength[150:] = 0.2
+    known = hidden(picture.shape, slice(60, 300), slice(300, 500))
+    return picture + strength * grain, known
+
+
+def test_detail_goes_on_of_each_stuff_its_own():
+    picture, known = grained()
+    whole = complete(guess_at(picture, known), known)
+    sharp = sharpen(whole, known)
+    for rows in (slice(75, 130), slice(170, 285)):
+        inside = np.s_[rows, 315:485]
+        true = picture[inside].std(axis=(0, 1)).mean()
+        assert whole[inside].std(axis=(0, 1)).mean() < 0.2 * true
+        assert 0.5 * true < sharp[inside].std(axis=(0, 1)).mean() < 1.2 * true
+
+
+def test_detail_changes_neither_what_is_seen_nor_the_light():
+    picture, known = grained()
+    whole = complete(guess_at(picture, known), known)
+    sharp = sharpen(whole, known)
+    assert np.array_equal(sharp[known], np.clip(whole[known], 0, 1))
+    assert np.abs((sharp - whole)[~known].mean(axis=0)).max() < 0.005
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_without_detail_to_move_or_a_place_for_it_a_surface_stays(share):
+    picture, known = table_before_a_wall(), np.full((240, 320), bool(share))
+    assert sharpen(picture, known) is picture
+
+
+def test_of_too_little_to_look_through_nothing_is_sharpened():
+    picture, known = table_before_a_wall(), np.zeros((240, 320), bool)
+    known[:4] = True
+    assert sharpen(picture, known) is picture

@@ -324,6 +324,35 @@ def test_behind_the_product_the_ground_is_made_of_what_it_is_made_of():
     assert apart[hidden].std() == pytest.approx(0.08, rel=0.25)
 
 
+def test_behind_the_product_each_ground_has_its_own_grain():
+    photo, layers = scene()
+    rng = np.random.default_rng(3)
+    rows = np.mgrid[:300, :420][0]
+    ground = np.where(rows < 150, 0.75, 0.35)[..., None] * np.ones(3)
+    strength = np.where(rows < 150, 0.01, 0.08)[..., None]
+    grain = strength * rng.normal(0, 1, (300, 420, 1))
+    alpha = layers[1][..., 3:]
+    shown = (1 - alpha) * (ground + grain) + alpha * layers[1][..., :3]
+    photo[..., :3] = np.rint(np.clip(shown, 0, 1) * 255)
+    layers[0][..., :3] = ground
+    stack = lift(photo, guess_of(layers), 420)
+    hidden = cv2.erode((alpha[..., 0] > 0.99).astype(np.uint8), np.ones((15, 15))) > 0
+    apart = stack.colours[0] / 255 - ground
+    assert apart[hidden & (rows < 140)].std() < 0.02
+    assert 0.03 < apart[hidden & (rows > 160)].std() < 0.09
+
+
+def test_behind_what_is_clear_itself_no_patches_are_looked_for(monkeypatch):
+    photo, layers = scene()
+    rng = np.random.default_rng(3)
+    photo[..., :3] = np.clip(photo[..., :3] + rng.normal(0, 20, photo[..., :3].shape), 0, 255)
+    photo[:20, :20, 3] = 0
+    for name in ("complete", "sharpen"):
+        monkeypatch.setattr(f"layerctl.paint.{name}", None)
+    stack = lift(photo, guess_of(layers), 420)
+    assert np.abs(flatten(stack, photo).astype(int)[30:] - photo[30:]).max() <= 1
+
+
 @pytest.mark.parametrize(("side", "kept"), [(600, True), (100, False)])
 def test_what_a_model_draws_sharply_behind_a_product_stays_and_else_what_is_seen_goes_on(
     side, kept

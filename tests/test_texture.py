@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from layerctl.texture import weave
+from layerctl.texture import likeness, weave
 
 HEIGHT, WIDTH = 200, 260
 MIDDLE = slice(70, 130), slice(90, 170)
@@ -119,3 +119,14 @@ def test_the_smallest_pictures_are_no_trouble(shape):
     woven = weave(surface, known)
     assert woven.shape == surface.shape
     assert np.isfinite(woven).all()
+
+
+def test_grain_all_over_is_one_texture_and_two_grounds_are_not():
+    surface = grain()
+    assert likeness(*hidden(surface)) > 0.9
+    surface[:, WIDTH // 2 :] = 0.8 + (surface[:, WIDTH // 2 :] - 0.5) / 8
+    assert likeness(*hidden(surface)) < 0.5
+
+
+def test_where_all_is_known_there_is_one_texture():
+    assert likeness(grain(), np.ones((HEIGHT, WIDTH), bool)) == 1
