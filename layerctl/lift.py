@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from layerctl.backdrop import Backdrop, fit_backdrop
 from layerctl.compositing import Bytes, Floats, Stack, bands, fit_alphas, solve, weights
+from layerctl.focus import soft_outlines
 from layerctl.machine import cores
 from layerctl.matting import (
     cut_out,
@@ -42,10 +43,13 @@ SHARPEN = 4
 RIM = 2
 """Width of what an edge may leave on the backdrop, in widths of the outline."""
 
+SOFT = 12
+"""Width of an outline out of focus at most, in widths of others."""
+
 FAINT = 0.05
 """Alpha up to which a shadow is none."""
 
-SOFT = 0.006
+SHADOWY = 0.006
 """Blur of a measured shadow, as a share of the longest side: less is texture, not light."""
 
 TINTED = 0.06, 0.16
@@ -69,7 +73,7 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
     sketch = _draw(photo, guess, detail)
     cut = _cut_layers(guess, sketch.backdrop) if edges else (False,) * len(guess.roles)
     if any(cut):
-        sketch = replace(sketch, shares=_cut_figures(sketch, cut, guess.chance))
+        sketch = _cut_figures(sketch, cut, guess.chance)
     if "shadow" in guess.roles:
         sketch = _cast_shadow(sketch, guess.roles.index("shadow"))
     native = _native_alphas(photo, sketch, cut, guess.ground)
@@ -82,7 +86,8 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
         smooth, *rest = (_as_bytes(_enlarge(layer, photo.shape, band)) for layer in painted)
         rough = Stack(native[:, band], np.stack([smooth, *rest]), guess.black)
         if edges:
-            outlines = find_outlines(native, band, reach) & ~np.array(guess.ground)[:, None, None]
+            outlines = _outlines(native, sketch.soft, band, reach)
+            outlines &= ~np.array(guess.ground)[:, None, None]
             rough = replace(rough, alphas=settle_edges(photo[band], rough, outlines))
         # Only now: edges were told from smooth colours, which grain would have led astray.
         woven = np.stack([_as_bytes(_enlarge(ground, photo.shape, band)), *rest])
@@ -117,7 +122,7 @@ def _draw(photo: Bytes, guess: Guess, detail: int) -> Sketch:
     if backdrop.plain:
         layers[0, ..., :3] = backdrop.colours
     coarse = max(1.0, max(small.shape) / max(guess.layers.shape[1:3]))
-    return Sketch(small, layers, shares, backdrop, coarse)
+    return Sketch(small, layers, shares, backdrop, coarse, np.zeros(small.shape[:2], np.bool_))
 
 
 def _cut_layers(guess: Guess, backdrop: Backdrop) -> tuple[bool, ...]:
@@ -125,15 +130,16 @@ def _cut_layers(guess: Guess, backdrop: Backdrop) -> tuple[bool, ...]:
     return tuple(not ground for ground in guess.ground) if backdrop.plain else guess.cut
 
 
-def _cut_figures(sketch: Sketch, cut: tuple[bool, ...], chance: Floats) -> Floats:
-    """Return the shares with the outline of the layers to cut together moved onto the photo's."""
+def _cut_figures(sketch: Sketch, cut: tuple[bool, ...], chance: Floats) -> Sketch:
+    """Return the sketch with the outline of the layers to cut together moved onto the photo's."""
     inside, shares = np.array(cut), sketch.shares
     rough = shares[inside].sum(axis=0)
     figure = cut_out(sketch.small[..., :3], rough, _resize(chance, rough.shape), sketch.backdrop)
     adjusted = np.empty_like(shares)
     for side, total, power in ((inside, figure, SHARPEN), (~inside, 1 - figure, 1)):
         adjusted[side] = _claim(shares[side], total > 0.5, power) * total
-    return adjusted
+    soft = soft_outlines(sketch.small[..., :3], figure)
+    return replace(sketch, shares=adjusted, soft=soft)
 
 
 def _claim(shares: Floats, where: NDArray[np.bool_], power: int) -> Floats:
@@ -173,7 +179,7 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
     # Noise has to cancel out, while a highlight gives no light back to what is around it.
     missing = np.maximum(missing, -FAINT)
     known = spread(missing[..., None], bare)[..., 0]
-    smooth = np.maximum(cv2.GaussianBlur(known, (0, 0), SOFT * max(rough.shape)), 0)
+    smooth = np.maximum(cv2.GaussianBlur(known, (0, 0), SHADOWY * max(rough.shape)), 0)
     alpha: Floats = smooth * np.clip((rough - FAINT) / (2 * FAINT), 0, 1)
     if not sketch.backdrop.plain:
         alpha *= _neutral(picture, lit, bare)
@@ -191,7 +197,7 @@ def _neutral(picture: Floats, lit: Floats, bare: NDArray[np.bool_]) -> Floats:
     light = (picture * lit).sum(axis=-1) / np.maximum(np.square(lit).sum(axis=-1), 1e-4)
     other = spread(picture - light[..., None] * lit, bare)
     # Texture has to cancel out: its colours are other ones, too.
-    off = np.linalg.norm(cv2.GaussianBlur(other, (0, 0), SOFT * max(bare.shape)), axis=-1)
+    off = np.linalg.norm(cv2.GaussianBlur(other, (0, 0), SHADOWY * max(bare.shape)), axis=-1)
     sure, never = TINTED
     neutral: Floats = np.clip((never - off) / (never - sure), 0, 1)
     return neutral
@@ -222,6 +228,15 @@ def _native_alphas(
 
     _each_band(photo.shape, trace)
     return alphas
+
+
+def _outlines(native: Bytes, soft: NDArray[np.bool_], band: slice, reach: int) -> NDArray[np.bool_]:
+    """Return where in a band outlines of alphas (K, H, W) may be: farther off if out of focus."""
+    outlines = find_outlines(native, band, reach)
+    if soft.any():
+        blurred = _enlarge(soft.astype(np.float32), native.shape[1:], band) > 0.5
+        outlines |= blurred & find_outlines(native, band, SOFT * reach)
+    return outlines
 
 
 def _outline_together(

@@ -56,12 +56,13 @@ def paint_layers(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...])
         model = spread(sketch.layers[k, ..., :3], sketch.layers[k, ..., 3] > 0.5)
         widths = FINE if cut[k] else WIDE
         seen = alone(shares[k], widths) if k else _bare_ground(sketch, observed, shares[0])
+        seen = _in_focus(seen, sketch.soft)
         structure = model - spread(model, seen)
         if k or not plain:
             structure *= _belief(structure, observed, seen, shares[k] < 1 - SEEN)
         if k:
             # What a coarse model draws at an outline is half of what is behind the thing.
-            rim = _reach(seen, OUTLINE) * (1 - shares[k + 1 :].sum(axis=0))
+            rim = (_reach(seen, OUTLINE) | sketch.soft) * (1 - shares[k + 1 :].sum(axis=0))
             structure *= 1 - rim[..., None] * min(1, sketch.coarse - 1)
         if not k and not plain:
             doubt = missing_grain(np.where(seen[..., None], observed, model), seen)
@@ -84,6 +85,7 @@ def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> tup
     """
     observed, shares = _lit(sketch, np.array(black))
     seen = _bare_ground(sketch, observed, shares[0]) & (sketch.small[..., 3] > SEEN)
+    seen = _in_focus(seen, sketch.soft)
     surface = np.where(seen[..., None], observed, smooth)
     # What is all of one stuff is woven of large pieces; a room's patches know what belongs where.
     patched = _patched(sketch) and likeness(surface, seen) < ONE
@@ -95,6 +97,12 @@ def _patched(sketch: Sketch) -> bool:
     """Whether the background is made of patches where it is not seen."""
     plain, blurred = sketch.backdrop.plain, max(sketch.small.shape) < SHARP * sketch.coarse
     return not plain and blurred and bool(sketch.small[..., 3].min() > SEEN)
+
+
+def _in_focus(seen: NDArray[np.bool_], soft: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what is seen without the blurred outlines, whose colours are of both sides."""
+    clear: NDArray[np.bool_] = seen & ~soft
+    return clear if clear.any() else seen
 
 
 def _bare_ground(sketch: Sketch, observed: Floats, share: Floats) -> NDArray[np.bool_]:

@@ -59,7 +59,7 @@ class Sketch:
 
     `small` (h, w, 4) is the photo and `layers` (K, h, w, 4) the model's, in [0, 1]; `shares`
     (K, h, w) says how much of each layer is seen. A pixel of the model's own is `coarse` of these
-    wide, and 1 at least.
+    wide, and 1 at least. `soft` (h, w) is where outlines are out of focus.
     """
 
     small: Floats
@@ -67,6 +67,7 @@ class Sketch:
     shares: Floats
     backdrop: Backdrop
     coarse: float
+    soft: NDArray[np.bool_]
 
 
 def alone(share: Floats, widths: tuple[int, ...] = WIDE) -> NDArray[np.bool_]:

@@ -324,6 +324,23 @@ def test_behind_the_product_the_ground_is_made_of_what_it_is_made_of():
     assert apart[hidden].std() == pytest.approx(0.08, rel=0.25)
 
 
+def test_an_outline_out_of_focus_is_as_soft_as_in_the_photo_and_of_the_product_s_colour():
+    _, layers = scene()
+    alpha = cv2.GaussianBlur(layers[1][..., 3], (0, 0), 7)
+    paper, product = np.array([0.9, 0.9, 0.9]), np.array([0.7, 0.15, 0.1])
+    noise = np.random.default_rng(5).normal(0, 0.003, (300, 420, 3))
+    shown = paper + alpha[..., None] * (product - paper) + noise
+    photo = np.full((300, 420, 4), 255, np.uint8)
+    photo[..., :3] = np.rint(np.clip(shown, 0, 1) * 255)
+    layers[0][..., :3], layers[1][..., :3], layers[1][..., 3] = paper, product, alpha
+    stack = lift(photo, guess_of(layers), 420)
+    assert np.abs(stack.alphas[1] / 255 - alpha).mean() < 0.004
+    rim = (alpha > 0.3) & (alpha < 0.9)
+    assert np.abs(stack.colours[1][rim] / 255 - product).mean() < 0.04
+    assert np.abs(stack.colours[0] / 255 - paper).mean() < 0.005
+    assert np.abs(flatten(stack, photo).astype(int) - photo).max() <= 1
+
+
 def test_behind_the_product_each_ground_has_its_own_grain():
     photo, layers = scene()
     rng = np.random.default_rng(3)
