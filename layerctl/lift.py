@@ -49,8 +49,10 @@ SOFT = 12
 FAINT = 0.05
 """Alpha up to which a shadow is none."""
 
-SHADOWY = 0.006
-"""Blur of a measured shadow, as a share of the longest side: less is texture, not light."""
+EVEN, TEXTURED = 0.003, 0.006
+"""Blurs of a measured shadow, as shares of the longest side, on a plain backdrop and on others:
+less is grain and texture, not light.
+"""
 
 TINTED = 0.06, 0.16
 """How far, in [0, 1], colours may be from those of the background, darkened, to be shaded surely,
@@ -179,7 +181,8 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
     # Noise has to cancel out, while a highlight gives no light back to what is around it.
     missing = np.maximum(missing, -FAINT)
     known = spread(missing[..., None], bare)[..., 0]
-    smooth = np.maximum(cv2.GaussianBlur(known, (0, 0), SHADOWY * max(rough.shape)), 0)
+    blur = (EVEN if sketch.backdrop.plain else TEXTURED) * max(rough.shape)
+    smooth = np.maximum(cv2.GaussianBlur(known, (0, 0), blur), 0)
     alpha: Floats = smooth * np.clip((rough - FAINT) / (2 * FAINT), 0, 1)
     if not sketch.backdrop.plain:
         alpha *= _neutral(picture, lit, bare)
@@ -197,7 +200,7 @@ def _neutral(picture: Floats, lit: Floats, bare: NDArray[np.bool_]) -> Floats:
     light = (picture * lit).sum(axis=-1) / np.maximum(np.square(lit).sum(axis=-1), 1e-4)
     other = spread(picture - light[..., None] * lit, bare)
     # Texture has to cancel out: its colours are other ones, too.
-    off = np.linalg.norm(cv2.GaussianBlur(other, (0, 0), SHADOWY * max(bare.shape)), axis=-1)
+    off = np.linalg.norm(cv2.GaussianBlur(other, (0, 0), TEXTURED * max(bare.shape)), axis=-1)
     sure, never = TINTED
     neutral: Floats = np.clip((never - off) / (never - sure), 0, 1)
     return neutral

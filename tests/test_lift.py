@@ -341,6 +341,20 @@ def test_an_outline_out_of_focus_is_as_soft_as_in_the_photo_and_of_the_product_s
     assert np.abs(flatten(stack, photo).astype(int) - photo).max() <= 1
 
 
+def test_a_narrow_shadow_on_a_plain_backdrop_leaves_no_dark_line_there():
+    _, layers = scene(600, 840, shadow=True)
+    rows, columns = np.mgrid[:600, :840].astype(np.float32)
+    layers[1][..., 3] = 0.5 * np.exp(-np.square((rows - 470) / 9) - np.square((columns - 420) / 90))
+    shown = np.zeros((600, 840, 3), np.float32)
+    for layer in layers:
+        shown += layer[..., 3:] * (layer[..., :3] - shown)
+    photo = np.full((600, 840, 4), 255, np.uint8)
+    photo[..., :3] = np.rint(shown * 255)
+    stack = lift(photo, guess_of(layers, shadow=True), 840)
+    below = np.s_[455:485, 340:500]
+    assert np.abs(stack.colours[0][below] / 255 - layers[0][..., :3][below]).max() < 0.06
+
+
 def test_behind_the_product_each_ground_has_its_own_grain():
     photo, layers = scene()
     rng = np.random.default_rng(3)
