@@ -17,7 +17,7 @@ from layerctl.compositing import Floats
 
 Mask: TypeAlias = NDArray[np.bool_]
 
-WIDE, FINE = 0.05, 0.04
+WIDE, FINE = 0.045, 0.035
 """Widths, as a share of the longest side, up to which chances and colours are of something thin."""
 
 RISE, APART = 0.2, 0.1
@@ -57,18 +57,17 @@ def find_limbs(picture: Floats, figure: Mask, chance: Floats) -> Mask:
 
 def _above(image: Floats, width: float) -> Floats:
     """Return how far an image is above what is on both sides of it, at most so many pixels off."""
-    above: Floats = cv2.morphologyEx(image, cv2.MORPH_TOPHAT, _disc(width))
+    above: Floats = cv2.morphologyEx(image, cv2.MORPH_TOPHAT, _square(width))
     return above
 
 
 def _parts(mask: Mask, gap: float) -> NDArray[np.int32]:
     """Return the number (h, w) of the part that a pixel is in, across gaps of a share of a side."""
-    joined = cv2.dilate(mask.astype(np.uint8), _disc(gap * max(mask.shape)))
+    joined = cv2.dilate(mask.astype(np.uint8), _square(gap * max(mask.shape)))
     parts: NDArray[np.int32] = cv2.connectedComponents(joined)[1]
     return parts
 
 
-def _disc(width: float) -> NDArray[np.uint8]:
+def _square(width: float) -> NDArray[np.uint8]:
     side = 2 * round(width / 2) + 1
-    disc: NDArray[np.uint8] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return disc
+    return np.ones((side, side), np.uint8)
