@@ -61,12 +61,15 @@ def paint_layers(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...])
         if k or not plain:
             structure *= _belief(structure, observed, seen, shares[k] < 1 - SEEN)
         if k:
-            # What a coarse model draws at an outline is half of what is behind the thing.
-            rim = (_reach(seen, OUTLINE) | sketch.soft) * (1 - shares[k + 1 :].sum(axis=0))
-            structure *= 1 - rim[..., None] * min(1, sketch.coarse - 1)
+            # What a coarse model draws at an outline is half of what is behind the thing, and what
+            # it draws under another one half of that.
+            under = shares[k + 1 :].sum(axis=0)
+            rim = (_reach(seen, OUTLINE) | sketch.soft) * (1 - under)
+            doubt = np.maximum(rim, under) if _blurred(sketch) else rim
+            structure *= 1 - doubt[..., None] * min(1, sketch.coarse - 1)
         if not k and not plain:
-            doubt = missing_grain(np.where(seen[..., None], observed, model), seen)
-            structure -= doubt * _step(structure, seen)
+            missing = missing_grain(np.where(seen[..., None], observed, model), seen)
+            structure -= missing * _step(structure, seen)
         colours[k] = spread(observed, seen) + structure
         if not k and _patched(sketch):
             colours[k] = complete(np.clip(colours[k], 0, 1), seen)
@@ -95,8 +98,13 @@ def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> tup
 
 def _patched(sketch: Sketch) -> bool:
     """Whether the background is made of patches where it is not seen."""
-    plain, blurred = sketch.backdrop.plain, max(sketch.small.shape) < SHARP * sketch.coarse
-    return not plain and blurred and bool(sketch.small[..., 3].min() > SEEN)
+    opaque = bool(sketch.small[..., 3].min() > SEEN)
+    return not sketch.backdrop.plain and _blurred(sketch) and opaque
+
+
+def _blurred(sketch: Sketch) -> bool:
+    """Whether the model draws less sharply than what is seen tells."""
+    return bool(max(sketch.small.shape) < SHARP * sketch.coarse)
 
 
 def _in_focus(seen: NDArray[np.bool_], soft: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -407,6 +407,29 @@ def test_what_a_model_draws_sharply_behind_a_product_stays_and_else_what_is_seen
     assert np.abs(stripes - ground[200:400, 200:250, :3]).mean() < 0.05
 
 
+@pytest.mark.parametrize(("side", "kept"), [(600, True), (100, False)])
+def test_the_hidden_part_of_a_product_is_what_a_sharp_model_draws_and_else_of_its_own_colours(
+    side, kept
+):
+    wall = np.ones((600, 600, 4), np.float32)
+    wall[..., :3] = 0.85
+    below, above = np.zeros_like(wall), np.zeros_like(wall)
+    below[150:450, 100:380], above[200:400, 250:500] = (0.9, 0.3, 0.1, 1), (0.1, 0.3, 0.7, 1)
+    below[..., :3] *= 0.6 + 0.4 * (np.mgrid[:600, :600][0] // 25 % 2)[..., None]
+    photo = wall.copy()
+    for product in (below, above):
+        photo[product[..., 3] > 0] = product[product[..., 3] > 0]
+    drawn = below.copy()
+    drawn[200:400, 250:380, :3] = (0.3, 0.3, 0.5)
+    small = np.stack([cv2.resize(layer, (side, side)) for layer in (wall, drawn, above)])
+    roles = ("background", "product", "product")
+    guess = Guess(small, roles, (False, True, True), np.ones((side, side), np.float32))
+    stack = lift(np.rint(photo * 255).astype(np.uint8), guess, 600)
+    hidden, wanted = stack.colours[1] / 255, drawn if kept else below
+    inside = np.s_[225:375, 270:360, :3]
+    assert np.abs(hidden[inside].mean(axis=(0, 1)) - wanted[inside].mean(axis=(0, 1))).max() < 0.1
+
+
 def test_what_shines_in_the_backdrop_s_colour_is_still_the_product_s():
     photo, layers = scene()
     photo[130:142, 137:139, :3] = photo[130:142, 100:102, :3]
