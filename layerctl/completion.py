@@ -100,7 +100,7 @@ def sharpen(surface: Floats, known: Mask) -> Floats:
         return surface
     hole = _shrink(surface, surface, known, SIDES[-1])
     search = _search(hole)
-    if len(search.sources[0]) < FEW:
+    if search.idle:
         return surface
     shifts = _choose(hole, _usual(search.shifts(hole.surface)))
     detail = _detail(surface, known, FINE * len(known) / len(hole.known))
@@ -135,7 +135,7 @@ def _shrink(surface: Floats, filled: Floats, known: Mask, side: int) -> _Hole:
 def _fill(hole: _Hole, rounds: int) -> Floats:
     """Return the surface with its unknown pixels made of patches of the known ones."""
     surface, search = hole.surface, _search(hole)
-    if len(search.sources[0]) < FEW:
+    if search.idle:
         return surface
     for _ in range(rounds):
         surface = np.where(hole.known[..., None], surface, search.improve(surface))
@@ -165,6 +165,11 @@ class _Search:
     weights: Floats
     wanted: Floats
     guess: Floats
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is too little to look through, or nothing to look for: a speck, say."""
+        return len(self.sources[0]) < FEW or not len(self.targets[0])
 
     def improve(self, surface: Floats) -> Floats:
         """Return a surface (h, w, 3) as all patches over a pixel want it, on average."""

@@ -80,6 +80,17 @@ def test_with_nothing_to_fill_or_nothing_to_fill_it_with_a_surface_stays(share):
     assert complete(picture, known) is picture
 
 
+@pytest.mark.parametrize("rows", [1, 3, 9, 800])
+@pytest.mark.parametrize("columns", [1, 5, 9])
+def test_behind_a_speck_or_a_cord_too_fine_for_patches_the_surface_goes_on(rows, columns):
+    picture = table_before_a_wall(800, 1000)
+    known = hidden(picture.shape, slice(0, rows), slice(500, 500 + columns))
+    guess = guess_at(picture, known)
+    for whole in (complete(guess, known), sharpen(guess, known)):
+        assert np.allclose(whole[known], picture[known], atol=1e-5)
+        assert off(whole, picture, known) < 0.02
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (5, 200), (9, 9)])
 def test_of_too_little_to_look_through_what_is_seen_stays(shape):
     picture = np.full((*shape, 3), 0.5, np.float32)
