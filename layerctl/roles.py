@@ -95,19 +95,27 @@ def _opaque_below(alphas: Floats) -> Floats:
 def _dealt(
     layers: Floats, picture: Floats, things: Things, least: float
 ) -> tuple[list[Floats], list[Role]]:
-    """Return the background, the shadows on it, and what else was drawn as one layer a thing."""
-    dark = [_takes_light(layer) and things.bare(layer) for layer in layers[1:]]
-    drawn = [layer for layer, shadow in zip(layers[1:], dark, strict=True) if not shadow]
-    shadows = [
-        layer
-        for layer, shadow in zip(layers[1:], dark, strict=True)
-        if shadow and _falls(layer, layers[0], picture, things.kinds[BACKGROUND])
-    ]
+    """Return the background, a shadow on it, and what else was drawn as one layer a thing."""
+    shadow = _lowest_shadow(layers, things)
+    drawn = [layer for k, layer in enumerate(layers) if k not in (0, shadow)]
+    ground = things.kinds[BACKGROUND]
+    falls = bool(shadow) and _falls(layers[shadow], layers[0], picture, ground)
+    shadows = [layers[shadow]] if falls else []
     room = len(layers) - 1 - len(shadows)
     dealt, roles = deal(drawn, picture, things, least, room)
     below: list[Role] = ["background"]
     below += ["shadow"] * len(shadows)
     return [cleared(layers[0], drawn, things), *shadows, *dealt], below + roles
+
+
+def _lowest_shadow(layers: Floats, things: Things) -> int:
+    """Return which layer is the shadow that the things cast, 0 if none is.
+
+    Most of it may lie behind the things. What is dark further up is a thing.
+    """
+    shown = weights(_opaque_below(layers[..., 3]))
+    dark = (k for k in range(1, len(layers)) if _takes_light(layers[k]) and things.bare(shown[k]))
+    return next(dark, 0)
 
 
 def _role(layer: Floats, below: list[Role]) -> Role:

@@ -86,10 +86,9 @@ class Things:
         cover: Floats = np.maximum(drawn, likely) * self.possible
         return cover.astype(np.float32)
 
-    def bare(self, layer: Floats) -> bool:
-        """Whether enough of a layer (h, w, 4) lies on what is no thing for it to be a shadow."""
-        alpha = layer[..., 3]
-        background, _, text = (alpha * self.kinds).sum(axis=(1, 2)) / max(float(alpha.sum()), 1e-6)
+    def bare(self, shown: Floats) -> bool:
+        """Whether enough of what is seen of a layer (h, w) is no thing for it to be a shadow."""
+        background, _, text = (shown * self.kinds).sum(axis=(1, 2)) / max(float(shown.sum()), 1e-6)
         return bool(background > BARE and text < WORDS)
 
     def showing(self, products: Floats, least: float) -> Things:

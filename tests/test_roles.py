@@ -157,6 +157,34 @@ def test_a_shadow_that_the_picture_does_not_show_takes_no_room():
     assert read_guess(given, shaded, 0.002, things).roles == ("background", "shadow", "product")
 
 
+def seen_by(mask):
+    """What a model says of one thing before a backdrop."""
+    shown = mask.astype(np.float32)
+    kinds = np.stack([1 - shown, shown, np.zeros_like(shown)])
+    return Things(np.ones_like(shown)[None], shown[None], kinds)
+
+
+def test_a_shadow_may_lie_behind_its_thing_for_the_most_part():
+    around = layer(0.02, 0.4 * disc(16))
+    rim = around[..., 3:] * (1 - SHOE[..., 3:])
+    shown = layer(SHOE[..., 3:] * SHOE[..., :3] + (1 - SHOE[..., 3:]) * 0.8 * (1 - rim), 1)
+    given = np.stack([BACKDROP, around, SHOE]).astype(np.float32)
+    guess = read_guess(given, shown, 0.002, seen_by(disc(15)))
+    assert guess.roles == ("background", "shadow", "product")
+
+
+def test_of_two_dark_layers_the_upper_one_is_a_thing():
+    coat = layer(0.05, 0.79 * disc(10, row=20, column=20))
+    both = np.maximum(disc(15), coat[..., 3])
+    shown = SHADOW[..., 3:] * 0.02 + (1 - SHADOW[..., 3:]) * BACKDROP[..., :3]
+    for upper in (SHOE, coat):
+        shown = upper[..., 3:] * upper[..., :3] + (1 - upper[..., 3:]) * shown
+    given = np.stack([BACKDROP, SHADOW, SHOE, coat]).astype(np.float32)
+    # Half of the coat is taken for the backdrop, by mistake.
+    guess = read_guess(given, layer(shown, 1), 0.002, seen_by(both * (1 - 0.5 * coat[..., 3])))
+    assert guess.roles.count("shadow") == 1
+
+
 def test_what_is_dark_and_faint_on_a_thing_is_no_shadow():
     veil = layer(0.0, 0.5 * disc(15))
     product = disc(15).astype(np.float32)
