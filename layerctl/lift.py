@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from layerctl.backdrop import Backdrop, fit_backdrop
 from layerctl.compositing import Bytes, Floats, Stack, bands, fit_alphas, solve, weights
+from layerctl.document import Role
 from layerctl.focus import soft_outlines
 from layerctl.machine import cores
 from layerctl.matting import (
@@ -46,8 +47,11 @@ RIM = 2
 SOFT = 12
 """Width of an outline out of focus at most, in widths of others."""
 
-FAINT = 0.05
-"""Alpha up to which a shadow is none."""
+FAINT, SHADED = 0.05, 0.15
+"""Alphas up to which a shadow is none, and from which it is one."""
+
+HALF = 0.5
+"""What the ground near a shadow counts for a plain backdrop's colours: these are not bent to it."""
 
 EVEN, TEXTURED = 0.003, 0.006
 """Blurs of a measured shadow, as shares of the longest side, on a plain backdrop and on others:
@@ -118,13 +122,29 @@ def _draw(photo: Bytes, guess: Guess, detail: int) -> Sketch:
     layers = np.stack([_resize(layer, small.shape) for layer in guess.layers])
     layers[0, ..., 3] = 1
     shares = weights(layers[..., 3])
-    backdrop = fit_backdrop(small[..., :3], shares[0])
+    backdrop = fit_backdrop(small[..., :3], shares[0] * _lit(layers, guess.roles))
     if small[..., 3].min() < 1:
         backdrop = replace(backdrop, plain=False)
     if backdrop.plain:
         layers[0, ..., :3] = backdrop.colours
     coarse = max(1.0, max(small.shape) / max(guess.layers.shape[1:3]))
     return Sketch(small, layers, shares, backdrop, coarse, np.zeros(small.shape[:2], np.bool_))
+
+
+def _lit(layers: Floats, roles: tuple[Role, ...]) -> Floats:
+    """Return how surely (h, w) no shadow falls: on plain ground they reach farther than drawn."""
+    lit = np.ones(layers.shape[1:3], np.float32)
+    for layer, role in zip(layers, roles, strict=True):
+        if role == "shadow":
+            lit[_nearby(layer[..., 3]) > SHADED] = HALF
+    return lit
+
+
+def _nearby(alpha: Floats) -> Floats:
+    """Return the most (h, w) there is of an alpha within reach on a plain surface."""
+    reach = 2 * round(NEARBY * max(alpha.shape)) + 1
+    most: Floats = cv2.dilate(alpha, np.ones((reach, reach)))
+    return most
 
 
 def _cut_layers(guess: Guess, backdrop: Backdrop) -> tuple[bool, ...]:
@@ -174,7 +194,7 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
     bare = alone(ground * sketch.small[..., 3])
     if sketch.backdrop.plain:
         reach = 2 * round(NEARBY * max(rough.shape)) + 1
-        rough = cv2.blur(cv2.dilate(rough, np.ones((reach, reach))), (reach, reach))
+        rough = cv2.blur(_nearby(rough), (reach, reach))
     else:
         lit = lit + spread(picture - lit, bare & (rough < FAINT))
     missing = 1 - picture.mean(axis=-1) / np.clip(lit, 0.05, 1).mean(axis=-1)
@@ -183,7 +203,7 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
     known = spread(missing[..., None], bare)[..., 0]
     blur = (EVEN if sketch.backdrop.plain else TEXTURED) * max(rough.shape)
     smooth = np.maximum(cv2.GaussianBlur(known, (0, 0), blur), 0)
-    alpha: Floats = smooth * np.clip((rough - FAINT) / (2 * FAINT), 0, 1)
+    alpha: Floats = smooth * np.clip((rough - FAINT) / (SHADED - FAINT), 0, 1)
     if not sketch.backdrop.plain:
         alpha *= _neutral(picture, lit, bare)
     return alpha if alpha.max(initial=0) > FAINT else np.zeros_like(alpha)

@@ -144,6 +144,15 @@ def test_the_soft_rim_of_a_shadow_leaves_less_of_a_ghost_on_the_backdrop():
     assert np.abs(stack.colours[0] / 255 - layers[0][..., :3])[rim].mean() < 0.019
 
 
+def test_a_shadow_wider_than_it_was_drawn_leaves_less_of_a_ghost_on_a_plain_backdrop():
+    photo, layers = scene(shadow=True)
+    drawn = layers[1].copy()
+    drawn[..., 3] = np.maximum(layers[1][..., 3] - 0.06, 0)
+    stack = lift(photo, guess_of([layers[0], drawn, layers[2]], shadow=True), 420)
+    rim = (layers[1][..., 3] > 0.04) & (layers[1][..., 3] < 0.06) & (layers[2][..., 3] < 0.01)
+    assert np.abs(stack.colours[0] / 255 - layers[0][..., :3])[rim].mean() < 0.03
+
+
 def test_a_highlight_takes_no_shadow_away_from_around_it():
     _, layers = scene(shadow=True)
     layers[0][..., :3] = 0.1
