@@ -68,8 +68,11 @@ PIECE = 9
 UNSEEN = 0.25
 """What it costs to lead to nothing that is seen, as a squared difference of colours."""
 
-FINE = 0.5
-"""Blur that leaves out what patches are too coarse for, in pixels of theirs."""
+FINE = 1.5
+"""Blur that leaves out what patches are too coarse for, in pixels of theirs.
+
+Where many of them overlap what they agree on is no sharper than that.
+"""
 
 
 def complete(surface: Floats, known: Mask) -> Floats:
@@ -103,9 +106,10 @@ def sharpen(surface: Floats, known: Mask) -> Floats:
     if search.idle:
         return surface
     shifts = _choose(hole, _usual(search.shifts(hole.surface)))
-    detail = _detail(surface, known, FINE * len(known) / len(hole.known))
+    blur = FINE * len(known) / len(hole.known)
+    detail = _moved(_detail(surface, known, blur), shifts, _points(~known))
     sharp = surface.copy()
-    sharp[~known] += _moved(detail, shifts, _points(~known))
+    sharp[~known] = cv2.GaussianBlur(surface, (0, 0), blur)[~known] + detail
     return np.clip(sharp, 0, 1)
 
 
