@@ -153,7 +153,8 @@ def _swatch(base: Floats, detail: Floats, known: Mask) -> _Swatch:
     )
     seen = share > 1 - 1e-3
     weight = seen.astype(np.float32)
-    strength = np.log(np.maximum(_mean(squares, share, WINDOW), 1e-8)) / 2
+    lit = np.square(base.mean(axis=-1) + 0.05)
+    strength = np.log(np.maximum(_mean(squares, share, WINDOW) / lit, 1e-8)) / 2
     mean, square = (_mean(x * weight, weight, AROUND) for x in (strength, np.square(strength)))
     deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
     alike: Floats = np.clip((UNLIKE - deviation) / (UNLIKE - ALIKE), 0, 1)
