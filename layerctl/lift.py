@@ -50,12 +50,20 @@ SOFT = 12
 FAINT, SHADED = 0.05, 0.15
 """Alphas up to which a shadow is none, and from which it is one."""
 
+HINT = 0.02
+"""Alpha up to which a whole shadow is none on a plain backdrop, where nothing else is darker."""
+
 HALF = 0.5
 """What the ground near a shadow counts for a plain backdrop's colours: these are not bent to it."""
 
 EVEN, TEXTURED = 0.003, 0.006
 """Blurs of a measured shadow, as shares of the longest side, on a plain backdrop and on others:
 less is grain and texture, not light.
+"""
+
+DENSEST = 0.6
+"""Alpha of a shadow at most where a backdrop is not plain: what is darker is dark itself, and would
+come out as a glaring colour in full light.
 """
 
 TINTED = 0.06, 0.16
@@ -205,8 +213,9 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
     smooth = np.maximum(cv2.GaussianBlur(known, (0, 0), blur), 0)
     alpha: Floats = smooth * np.clip((rough - FAINT) / (SHADED - FAINT), 0, 1)
     if not sketch.backdrop.plain:
-        alpha *= _neutral(picture, lit, bare)
-    return alpha if alpha.max(initial=0) > FAINT else np.zeros_like(alpha)
+        alpha = np.minimum(alpha * _neutral(picture, lit, bare), DENSEST)
+    least = HINT if sketch.backdrop.plain else FAINT
+    return alpha if alpha.max(initial=0) > least else np.zeros_like(alpha)
 
 
 def _neutral(picture: Floats, lit: Floats, bare: NDArray[np.bool_]) -> Floats:

@@ -185,6 +185,37 @@ def test_in_a_room_only_what_is_the_ground_s_colour_is_in_shadow(tint, taken):
     assert (stack.alphas[1][deep].mean() > 40) == taken
 
 
+def shaded_wall(density):
+    """A product before a wall with texture, in a shadow of this density, and its true layers."""
+    _, layers = scene(shadow=True)
+    wall = cv2.resize(np.random.default_rng(2).random((10, 14), dtype=np.float32), (420, 300))
+    layers[0][..., :3] = (0.5 + 0.4 * wall)[..., None]
+    layers[1][..., 3] *= 2 * density
+    shown = layers[0][..., :3] * (1 - layers[1][..., 3:])
+    shown += layers[2][..., 3:] * (layers[2][..., :3] - shown)
+    return np.rint(np.dstack([shown, np.ones(shown.shape[:2])]) * 255).astype(np.uint8), layers
+
+
+def test_what_is_nearly_black_in_a_room_is_so_in_full_light_too():
+    photo, layers = shaded_wall(0.95)
+    stack = lift(photo, guess_of(layers, shadow=True), 420)
+    deep = (layers[1][..., 3] > 0.85) & (layers[2][..., 3] < 0.01)
+    assert 0.55 < stack.alphas[1][deep].mean() / 255 < 0.62
+    assert stack.colours[0][deep].mean() < 0.5 * 255 * layers[0][..., :3][deep].mean()
+
+
+def test_a_faint_shadow_on_a_plain_backdrop_is_taken_off_it():
+    _, layers = scene(shadow=True)
+    layers[1][..., 3] *= 0.09
+    shown = layers[0][..., :3] * (1 - layers[1][..., 3:])
+    shown += layers[2][..., 3:] * (layers[2][..., :3] - shown)
+    photo = np.rint(np.dstack([shown, np.ones(shown.shape[:2])]) * 255).astype(np.uint8)
+    layers[1][..., 3] *= 4  # A model draws what is hardly seen as if it were.
+    stack = lift(photo, guess_of(layers, shadow=True), 420)
+    deep = (layers[1][..., 3] > 0.15) & (layers[2][..., 3] < 0.01)
+    assert np.abs(stack.colours[0] / 255 - layers[0][..., :3])[deep].mean() < 0.012
+
+
 def test_an_outline_out_of_focus_is_as_soft_as_in_the_photo_and_of_the_product_s_colour():
     _, layers = scene()
     alpha = cv2.GaussianBlur(layers[1][..., 3], (0, 0), 7)
