@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layerctl.backdrop import share_of
+from layerctl.backdrop import Backdrop, share_of
 from layerctl.compositing import Floats
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -20,11 +20,14 @@ Mask: TypeAlias = NDArray[np.bool_]
 WIDE, FINE = 0.045, 0.035
 """Widths, as a share of the longest side, up to which chances and colours are of something thin."""
 
-RISE, APART = 0.2, 0.1
-"""How far, of 1, chances must be above those on both sides, and colours above or below those."""
+RISE = 0.2
+"""How far, of 1, chances must be above those on both sides."""
 
-LIKELY = 0.35
-"""Mean chance of a line that is a limb: lines on the ground have some, too."""
+ROOM, PLAIN = (0.1, 0.35), (0.06, 0.25)
+"""How far colours of a limb must be above or below those on both sides, and its mean chance.
+
+Lines on the ground have some chance, too; a plain backdrop has no lines.
+"""
 
 GAP = 0.006
 """Gap, as a share of the longest side, that may be between the parts of a thing."""
@@ -33,22 +36,25 @@ LONG = 0.03
 """How far, as a share of the longest side, a limb leads away: what is nearer the cut has seen."""
 
 
-def find_limbs(picture: Floats, figure: Mask, chance: Floats) -> Mask:
+def find_limbs(picture: Floats, figure: Mask, chance: Floats, backdrop: Backdrop) -> Mask:
     """Return where (h, w) something thin hangs on a figure that is no part of it yet.
 
     Args:
         picture: (h, w, 3) RGB in [0, 1].
         figure: (h, w), what was cut out.
         chance: (h, w) in [0, 1], how surely a pixel shows any thing.
+        backdrop: What stands behind it, as far as that is plain.
     """
-    longest = max(figure.shape)
+    longest, (apart, likely) = max(figure.shape), PLAIN if backdrop.plain else ROOM
+    clear = np.maximum(apart, backdrop.tolerance) if backdrop.plain else apart
     rises = (_above(chance, WIDE * longest) > RISE) & ~figure
     missed = np.zeros_like(figure)
     # What is between two dark lines is a light one: each by itself, or they would be one area.
     for image in (picture, 1 - picture):
-        lines = rises & (_above(image, FINE * longest).max(axis=-1) > APART)
-        missed |= lines & (share_of(chance, _parts(lines, 0)) > LIKELY)
-    hanging = missed & (share_of(figure, _parts(missed | figure, GAP)) > 0.5)
+        lines = rises & (_above(image, FINE * longest).max(axis=-1) > clear)
+        missed |= lines & (share_of(chance, _parts(lines, 0)) > likely)
+    both = missed | figure
+    hanging = missed & (share_of(figure, _parts(both, GAP) * both) > 0.5)
     away = cv2.distanceTransform((~figure).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     far = hanging & (away > LONG * longest)
     limbs: Mask = hanging & (share_of(far, _parts(hanging, GAP)) > 0)

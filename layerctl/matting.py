@@ -99,8 +99,7 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(levels, mask, None, *models, 2, cv2.GC_INIT_WITH_MASK)
     inside = _begun((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD), odds > 0)
-    if not backdrop.plain:
-        inside |= find_limbs(small, inside, likely)
+    inside |= find_limbs(small, inside, likely, backdrop)
     outline = _filled(inside, rough).astype(np.float32)
     enlarged: Floats = cv2.resize(outline, (width, height), interpolation=cv2.INTER_LINEAR)
     return enlarged

@@ -8,6 +8,7 @@ from layerctl.backdrop import Backdrop
 from layerctl.limbs import find_limbs
 from layerctl.matting import cut_out
 
+ROOM = Backdrop(np.zeros((240, 320, 3), np.float32), noise=1.0, plain=False)
 SEAT, LEGS = np.s_[60:120, 100:220], (np.s_[120:220, 110:114], np.s_[120:220, 134:138])
 
 
@@ -26,36 +27,58 @@ def draw_stool(leg=(0.25, 0.2, 0.15), *, chance=0.5):
 
 @pytest.mark.parametrize("leg", [(0.25, 0.2, 0.15), (0.9, 0.9, 0.9), (0.6, 0.55, 0.1)])
 def test_legs_darker_or_lighter_or_of_another_hue_are_found_but_not_what_is_between_them(leg):
-    limbs = find_limbs(*draw_stool(leg))
+    limbs = find_limbs(*draw_stool(leg), ROOM)
     assert all(limbs[130:215, place[1]].mean() > 0.95 for place in LEGS)
     assert not limbs[130:215, 118:130].any()
     assert limbs.sum() < 1.3 * 2 * 4 * 100
 
 
 def test_no_line_is_a_leg_without_a_chance_and_no_chance_without_a_line():
-    assert not find_limbs(*draw_stool(chance=0.15)).any()
-    assert not find_limbs(*draw_stool(leg=(0.6, 0.55, 0.5))).any()
+    assert not find_limbs(*draw_stool(chance=0.15), ROOM).any()
+    assert not find_limbs(*draw_stool(leg=(0.6, 0.55, 0.5)), ROOM).any()
 
 
 def test_a_line_that_hangs_on_nothing_is_no_limb():
     picture, seat, chance = draw_stool()
-    assert not find_limbs(picture, np.roll(seat, -40, axis=0), chance).any()
+    assert not find_limbs(picture, np.roll(seat, -40, axis=0), chance, ROOM).any()
 
 
 def test_a_line_beside_a_figure_is_what_the_cut_has_seen_and_left():
     picture, seat, chance = draw_stool()
     beside = np.zeros_like(chance)
     beside[60:120, 222:226], picture[60:120, 222:226] = 0.6, 0.1
-    assert not find_limbs(picture, seat, np.maximum(seat, beside).astype(np.float32)).any()
+    likely = np.maximum(seat, beside).astype(np.float32)
+    assert not find_limbs(picture, seat, likely, ROOM).any()
 
 
 def test_a_model_that_tells_no_chances_has_no_limbs():
     picture, seat, _ = draw_stool()
-    assert not find_limbs(picture, seat, np.ones_like(picture[..., 0])).any()
+    assert not find_limbs(picture, seat, np.ones_like(picture[..., 0]), ROOM).any()
+
+
+def test_limbs_may_be_nearly_as_large_as_what_they_hang_on():
+    picture, seat, chance = draw_stool()
+    gem = np.zeros_like(seat)
+    gem[96:120, 104:144] = True
+    chance = np.where(seat & ~gem, 0, chance).astype(np.float32)
+    limbs = find_limbs(picture, gem, chance, ROOM)
+    assert all(limbs[130:215, place[1]].mean() > 0.95 for place in LEGS)
+    gem[:110] = False
+    assert not find_limbs(picture, gem, chance, ROOM).any()
+
+
+@pytest.mark.parametrize(("noise", "found"), [(0.002, True), (0.03, False)])
+def test_before_a_plain_backdrop_paler_lines_will_do_if_they_stand_out_of_its_noise(noise, found):
+    picture, seat, chance = draw_stool(leg=(0.52, 0.47, 0.42), chance=0.37)
+    picture[::16] += 0.05  # No lines on it.
+    paper = np.full_like(picture, (0.6, 0.55, 0.5))
+    assert not find_limbs(picture, seat, chance, ROOM).any()
+    limbs = find_limbs(picture, seat, chance, Backdrop(paper, noise, plain=True))
+    assert all(bool(limbs[130:215, place[1]].mean() > 0.9) == found for place in LEGS)
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_in_a_room_a_stool_keeps_its_legs_and_a_plain_backdrop_has_its_own_word(plain):
+def test_a_stool_keeps_its_legs_unless_they_are_lost_in_the_noise_of_its_backdrop(plain):
     picture, seat, chance = draw_stool(leg=(0.5, 0.45, 0.4))
     backdrop = Backdrop(np.full_like(picture, (0.6, 0.55, 0.5)), noise=0.05, plain=plain)
     alpha = cut_out(picture, seat.astype(np.float32), chance, backdrop)
