@@ -85,7 +85,8 @@ def weave(surface: Floats, known: Mask) -> Floats:
         surface: (h, w, 3) in [0, 1], as seen where it is known, and more or less smooth elsewhere.
         known: (h, w).
     """
-    if known.all() or not known.any():
+    missing = missing_grain(surface, known)
+    if not missing:
         return surface
     base = _light(surface)
     detail = (surface - base) * known[..., None]
@@ -94,7 +95,7 @@ def weave(surface: Floats, known: Mask) -> Floats:
         return surface
     hidden = _box(~known)
     alike = cv2.resize(swatch.alike, known.shape[::-1], interpolation=cv2.INTER_LINEAR)[hidden]
-    amount = (alike * ~known[hidden] * missing_grain(surface, known))[..., None]
+    amount = (alike * ~known[hidden] * missing)[..., None]
     if not amount.any():
         return surface
     borrowed, share = _borrow(detail, swatch, hidden)
@@ -118,6 +119,8 @@ def likeness(surface: Floats, known: Mask) -> float:
 def missing_grain(surface: Floats, known: Mask) -> float:
     """Return how much, of 1, of the grain of what is known of a surface is missing elsewhere.
 
+    None of what nobody would see.
+
     Args:
         surface: (h, w, 3) in [0, 1].
         known: (h, w).
@@ -125,7 +128,7 @@ def missing_grain(surface: Floats, known: Mask) -> float:
     if known.all() or not known.any():
         return 0.0
     seen, own = _grain(surface, known), _grain(surface, ~known)
-    return max(0.0, seen - own) / max(seen, GRAIN)
+    return max(0.0, seen - own) / seen if seen > GRAIN else 0.0
 
 
 @dataclass(frozen=True, eq=False)

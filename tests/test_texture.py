@@ -83,6 +83,12 @@ def test_a_surface_that_has_its_texture_keeps_it():
     assert np.abs(weave(filled, known) - filled).mean() < 0.01
 
 
+@pytest.mark.parametrize(("levels", "woven"), [(0.4, False), (0.8, True)])
+def test_grain_that_nobody_sees_is_not_looked_for(levels, woven):
+    surface, known = hidden(grain(levels / 255))
+    assert (weave(surface, known) is not surface) == woven
+
+
 def test_planks_go_on_straight_across():
     rng = np.random.default_rng(8)
     planks = np.repeat(rng.uniform(0.3, 0.7, 34), 6)[:HEIGHT, None, None]
@@ -126,6 +132,14 @@ def test_grain_all_over_is_one_texture_and_two_grounds_are_not():
     assert likeness(*hidden(surface)) > 0.9
     surface[:, WIDTH // 2 :] = 0.8 + (surface[:, WIDTH // 2 :] - 0.5) / 8
     assert likeness(*hidden(surface)) < 0.5
+
+
+def test_a_texture_under_falling_light_is_one():
+    surface = grain()
+    light = np.geomspace(0.04, 1, WIDTH, dtype=np.float32)[:, None]
+    middle = np.ones((HEIGHT, WIDTH), bool)
+    middle[MIDDLE] = False
+    assert likeness(surface * light, middle) > 0.9
 
 
 def test_where_all_is_known_there_is_one_texture():
