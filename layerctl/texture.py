@@ -45,6 +45,9 @@ ENOUGH = 0.05
 ALIKE, UNLIKE = 0.25, 0.4
 """Deviation of the logarithm of a texture's strength up to which it is one, and from which not."""
 
+DIM = 0.05
+"""Light, in [0, 1], from which on a texture is as much stronger as it is lighter."""
+
 USUAL = 0.5
 """How much above its mean that logarithm may be where texture is borrowed."""
 
@@ -156,7 +159,7 @@ def _swatch(base: Floats, detail: Floats, known: Mask) -> _Swatch:
     )
     seen = share > 1 - 1e-3
     weight = seen.astype(np.float32)
-    lit = np.square(base.mean(axis=-1) + 0.05)
+    lit = np.square(base.mean(axis=-1) + DIM)
     strength = np.log(np.maximum(_mean(squares, share, WINDOW) / lit, 1e-8)) / 2
     mean, square = (_mean(x * weight, weight, AROUND) for x in (strength, np.square(strength)))
     deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
