@@ -111,25 +111,30 @@ def _dealt(
 def _lowest_shadow(layers: Floats, things: Things) -> int:
     """Return which layer is the shadow that the things cast, 0 if none is.
 
-    Most of it may lie behind the things. What is dark further up is a thing.
+    Most of it may lie behind the things, where it is as dense as can be. What is dark further up is
+    a thing.
     """
     shown = weights(_opaque_below(layers[..., 3]))
-    dark = (k for k in range(1, len(layers)) if _takes_light(layers[k]) and things.bare(shown[k]))
+    seen = shown * things.kinds[BACKGROUND]
+    dark = (
+        k
+        for k in range(1, len(layers))
+        if _takes_light(layers[k], seen[k]) and things.bare(shown[k])
+    )
     return next(dark, 0)
 
 
 def _role(layer: Floats, below: list[Role]) -> Role:
-    if below == ["background"] and _takes_light(layer):
+    if below == ["background"] and _takes_light(layer, layer[..., 3]):
         return "shadow"
     return "text" if "product" in below and _thin(layer[..., 3]) else "product"
 
 
-def _takes_light(layer: Floats) -> bool:
-    """Whether a layer is dark and thin enough all over to be a shadow."""
+def _takes_light(layer: Floats, seen: Floats) -> bool:
+    """Whether a layer is dark, and thin enough where it is seen (h, w), to be a shadow."""
     alpha = layer[..., 3]
-    total = max(float(alpha.sum()), 1e-6)
-    light = (layer[..., :3].mean(axis=-1) * alpha).sum() / total
-    density = np.square(alpha).sum() / total
+    light = (layer[..., :3].mean(axis=-1) * alpha).sum() / max(float(alpha.sum()), 1e-6)
+    density = (alpha * seen).sum() / max(float(seen.sum()), 1e-6)
     return bool(light < SHADOW_LIGHT and density < SHADOW_DENSITY)
 
 

@@ -173,6 +173,19 @@ def test_a_shadow_may_lie_behind_its_thing_for_the_most_part():
     assert guess.roles == ("background", "shadow", "product")
 
 
+def test_a_shadow_may_be_as_dense_as_a_thing_behind_one():
+    dense = layer(0.02, np.maximum(disc(14), 0.4 * disc(20)))
+    rim = dense[..., 3:] * (1 - SHOE[..., 3:])
+    shown = layer(SHOE[..., 3:] * SHOE[..., :3] + (1 - SHOE[..., 3:]) * 0.8 * (1 - rim), 1)
+    given = np.stack([BACKDROP, dense, SHOE]).astype(np.float32)
+    guess = read_guess(given, shown, 0.002, seen_by(disc(15)))
+    assert guess.roles == ("background", "shadow", "product")
+    # The same for a coat that is seen as dense before the backdrop: half of it was missed.
+    coat = layer(0.02, disc(20))
+    given = np.stack([BACKDROP, coat, SHOE]).astype(np.float32)
+    assert "shadow" not in read_guess(given, shown, 0.002, seen_by(disc(15))).roles
+
+
 def test_of_two_dark_layers_the_upper_one_is_a_thing():
     coat = layer(0.05, 0.79 * disc(10, row=20, column=20))
     both = np.maximum(disc(15), coat[..., 3])
