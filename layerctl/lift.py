@@ -150,9 +150,14 @@ def _lit(layers: Floats, roles: tuple[Role, ...]) -> Floats:
 
 def _nearby(alpha: Floats) -> Floats:
     """Return the most (h, w) there is of an alpha within reach on a plain surface."""
-    reach = 2 * round(NEARBY * max(alpha.shape)) + 1
-    most: Floats = cv2.dilate(alpha, np.ones((reach, reach)))
+    most: Floats = cv2.dilate(alpha, np.ones(_window(alpha)))
     return most
+
+
+def _window(image: Floats) -> tuple[int, int]:
+    """Return the size in pixels of what is within reach on a plain surface."""
+    side = 2 * round(NEARBY * max(image.shape)) + 1
+    return side, side
 
 
 def _cut_layers(guess: Guess, backdrop: Backdrop) -> tuple[bool, ...]:
@@ -201,8 +206,7 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
     picture, lit = sketch.small[..., :3], sketch.layers[0, ..., :3]
     bare = alone(ground * sketch.small[..., 3])
     if sketch.backdrop.plain:
-        reach = 2 * round(NEARBY * max(rough.shape)) + 1
-        rough = cv2.blur(_nearby(rough), (reach, reach))
+        rough = cv2.blur(_nearby(rough), _window(rough))
     else:
         lit = lit + spread(picture - lit, bare & (rough < FAINT))
     missing = 1 - picture.mean(axis=-1) / np.clip(lit, 0.05, 1).mean(axis=-1)

@@ -19,7 +19,7 @@ SHADOW_LIGHT = 0.2
 """Brightest mean colour, in [0, 1], of something that only takes light away."""
 
 SHADOW_DENSITY = 0.8
-"""Alpha that a shadow's pixels stay below on average: what is denser is a dark product."""
+"""Alpha that a shadow stays below on average where it is seen: what is denser is a dark product."""
 
 SHADE = 0.04
 """Share of the light that a shadow takes at least, where it is darkest."""

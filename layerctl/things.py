@@ -26,7 +26,7 @@ SURE, SOMEWHERE = 0.9, 0.1
 """A chance, and the share of a thing that has more: what stands apart and is less sure is none."""
 
 BARE, WORDS = 0.2, 0.1
-"""Shares of a shadow that fall on the background at least, and on letters at most."""
+"""Shares of what shows of a shadow: on the background at least, and on letters at most."""
 
 GAP = 0.02
 """Distance, as a share of the longest side, from which parts do not belong together."""
