@@ -125,6 +125,16 @@ def test_detail_goes_on_of_each_stuff_its_own():
         assert 0.5 * true < sharp[inside].std(axis=(0, 1)).mean() < 1.2 * true
 
 
+def test_what_many_patches_have_blurred_comes_back():
+    grain = np.random.default_rng(4).normal(size=(320, 480)).astype(np.float32)
+    grain = cv2.GaussianBlur(grain, (0, 0), 2)
+    picture = np.clip(np.dstack([0.5 + 0.12 * grain / grain.std()] * 3), 0, 1)
+    known = hidden(picture.shape, slice(110, 210), slice(180, 300))
+    whole = complete(np.where(known[..., None], picture, np.float32(0.5)), known)
+    assert whole[~known].std() < 0.3 * picture.std()
+    assert 0.5 * picture.std() < sharpen(whole, known)[~known].std() < picture.std()
+
+
 def test_detail_changes_neither_what_is_seen_nor_the_light():
     picture, known = grained()
     whole = complete(guess_at(picture, known), known)

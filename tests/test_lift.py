@@ -185,19 +185,14 @@ def test_in_a_room_only_what_is_the_ground_s_colour_is_in_shadow(tint, taken):
     assert (stack.alphas[1][deep].mean() > 40) == taken
 
 
-def shaded_wall(density):
-    """A product before a wall with texture, in a shadow of this density, and its true layers."""
+def test_what_is_nearly_black_in_a_room_is_so_in_full_light_too():
     _, layers = scene(shadow=True)
     wall = cv2.resize(np.random.default_rng(2).random((10, 14), dtype=np.float32), (420, 300))
     layers[0][..., :3] = (0.5 + 0.4 * wall)[..., None]
-    layers[1][..., 3] *= 2 * density
+    layers[1][..., 3] *= 1.9
     shown = layers[0][..., :3] * (1 - layers[1][..., 3:])
     shown += layers[2][..., 3:] * (layers[2][..., :3] - shown)
-    return np.rint(np.dstack([shown, np.ones(shown.shape[:2])]) * 255).astype(np.uint8), layers
-
-
-def test_what_is_nearly_black_in_a_room_is_so_in_full_light_too():
-    photo, layers = shaded_wall(0.95)
+    photo = np.rint(np.dstack([shown, np.ones(shown.shape[:2])]) * 255).astype(np.uint8)
     stack = lift(photo, guess_of(layers, shadow=True), 420)
     deep = (layers[1][..., 3] > 0.85) & (layers[2][..., 3] < 0.01)
     assert 0.55 < stack.alphas[1][deep].mean() / 255 < 0.62
