@@ -32,8 +32,9 @@ from layerctl.matting import (
 )
 from layerctl.paint import paint_ground, paint_layers
 from layerctl.pyramid import spread
-from layerctl.rims import clear_rims
-from layerctl.sketch import NEARBY, Guess, Sketch, alone
+from layerctl.rims import Doubt, clear_rims
+from layerctl.shadow import SHADED, cast_shadow, nearby, settle_shadow
+from layerctl.sketch import Guess, Sketch, alone
 
 TRACE = 0.1
 """Share of a pixel from which the model saw something of a layer there."""
@@ -47,29 +48,8 @@ RIM = 2
 SOFT = 12
 """Width of an outline out of focus at most, in widths of others."""
 
-FAINT, SHADED = 0.05, 0.15
-"""Alphas up to which a shadow is none, and from which it is one."""
-
-HINT = 0.02
-"""Alpha up to which a whole shadow is none on a plain backdrop, where nothing else is darker."""
-
 HALF = 0.5
 """What the ground near a shadow counts for a plain backdrop's colours: these are not bent to it."""
-
-EVEN, TEXTURED = 0.003, 0.006
-"""Blurs of a measured shadow, as shares of the longest side, on a plain backdrop and on others:
-less is grain and texture, not light.
-"""
-
-DENSEST = 0.6
-"""Alpha of a shadow at most where a backdrop is not plain: what is darker is dark itself, and would
-come out as a glaring colour in full light.
-"""
-
-TINTED = 0.06, 0.16
-"""How far, in [0, 1], colours may be from those of the background, darkened, to be shaded surely,
-and to be at all: beyond that something else is there, out of focus, say.
-"""
 
 THREADS = 4
 """Bands worked on at once at most: each takes its share of memory."""
@@ -89,7 +69,7 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
     if any(cut):
         sketch = _cut_figures(sketch, cut, guess.chance)
     if "shadow" in guess.roles:
-        sketch = _cast_shadow(sketch, guess.roles.index("shadow"))
+        sketch = cast_shadow(sketch, guess.roles.index("shadow"))
     native = _native_alphas(photo, sketch, cut, guess.ground)
     painted = paint_layers(sketch, guess.black, cut)
     ground, doubt = paint_ground(sketch, guess.black, painted[0])
@@ -108,13 +88,21 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
         rough = replace(rough, colours=woven)
         if edges:
             around = look_around(native, band, RIM * reach)
-            unsure = _enlarge(doubt, photo.shape, band)
-            rough = clear_rims(photo[band], rough, around, guess.ground, unsure)
+            unsure = Doubt(_enlarge(doubt, photo.shape, band), sketch.backdrop.plain)
+            rough = _clear_ground(photo[band], rough, around, guess.ground, unsure)
         fitted = replace(rough, alphas=fit_alphas(photo[band], rough.alphas, guess.black))
         alphas[:, band], colours[:, band] = fitted.alphas, solve(photo[band], fitted)
 
     _each_band(photo.shape, finish)
     return Stack(alphas, colours, guess.black)
+
+
+def _clear_ground(
+    photo: Bytes, stack: Stack, near: Bytes, ground: tuple[bool, ...], doubt: Doubt
+) -> Stack:
+    """Return the stack without what edges would leave on the background, as in `clear_rims`."""
+    settled = settle_shadow(photo, stack, near, ground) if doubt.plain else stack
+    return clear_rims(photo, settled, near, ground, doubt)
 
 
 def _each_band(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
@@ -144,20 +132,8 @@ def _lit(layers: Floats, roles: tuple[Role, ...]) -> Floats:
     lit = np.ones(layers.shape[1:3], np.float32)
     for layer, role in zip(layers, roles, strict=True):
         if role == "shadow":
-            lit[_nearby(layer[..., 3]) > SHADED] = HALF
+            lit[nearby(layer[..., 3]) > SHADED] = HALF
     return lit
-
-
-def _nearby(alpha: Floats) -> Floats:
-    """Return the most (h, w) there is of an alpha within reach on a plain surface."""
-    most: Floats = cv2.dilate(alpha, np.ones(_window(alpha)))
-    return most
-
-
-def _window(image: Floats) -> tuple[int, int]:
-    """Return the size in pixels of what is within reach on a plain surface."""
-    side = 2 * round(NEARBY * max(image.shape)) + 1
-    return side, side
 
 
 def _cut_layers(guess: Guess, backdrop: Backdrop) -> tuple[bool, ...]:
@@ -185,58 +161,6 @@ def _claim(shares: Floats, where: NDArray[np.bool_], power: int) -> Floats:
     claimed = np.where(where & (total > 0.5), shares**power, owner)
     split: Floats = claimed / claimed.sum(axis=0)
     return split
-
-
-def _cast_shadow(sketch: Sketch, k: int) -> Sketch:
-    """Return the sketch with the alpha of its shadow, layer k, as the photo says."""
-    ground = sketch.shares[0] + sketch.shares[k]
-    layers, shares = sketch.layers.copy(), sketch.shares.copy()
-    layers[k, ..., 3] = _measure_shadow(sketch, layers[k, ..., 3], ground)
-    shares[k] = ground * layers[k, ..., 3]
-    shares[0] = ground - shares[k]
-    return replace(sketch, layers=layers, shares=shares)
-
-
-def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
-    """Return a shadow's alpha (h, w): near where the model sees one, as dark as the photo says.
-
-    How much darker the photo is than the background would be without it. Light has no edges to
-    follow, so the result is smooth.
-    """
-    picture, lit = sketch.small[..., :3], sketch.layers[0, ..., :3]
-    bare = alone(ground * sketch.small[..., 3])
-    if sketch.backdrop.plain:
-        rough = cv2.blur(_nearby(rough), _window(rough))
-    else:
-        lit = lit + spread(picture - lit, bare & (rough < FAINT))
-    missing = 1 - picture.mean(axis=-1) / np.clip(lit, 0.05, 1).mean(axis=-1)
-    # Noise has to cancel out, while a highlight gives no light back to what is around it.
-    missing = np.maximum(missing, -FAINT)
-    known = spread(missing[..., None], bare)[..., 0]
-    blur = (EVEN if sketch.backdrop.plain else TEXTURED) * max(rough.shape)
-    smooth = np.maximum(cv2.GaussianBlur(known, (0, 0), blur), 0)
-    alpha: Floats = smooth * np.clip((rough - FAINT) / (SHADED - FAINT), 0, 1)
-    if not sketch.backdrop.plain:
-        alpha = np.minimum(alpha * _neutral(picture, lit, bare), DENSEST)
-    least = HINT if sketch.backdrop.plain else FAINT
-    return alpha if alpha.max(initial=0) > least else np.zeros_like(alpha)
-
-
-def _neutral(picture: Floats, lit: Floats, bare: NDArray[np.bool_]) -> Floats:
-    """Return how surely (h, w) what the photo shows is the background, whatever its light.
-
-    Args:
-        picture: (h, w, 3), the photo.
-        lit: (h, w, 3), the background without a shadow on it.
-        bare: (h, w), where the photo shows the background.
-    """
-    light = (picture * lit).sum(axis=-1) / np.maximum(np.square(lit).sum(axis=-1), 1e-4)
-    other = spread(picture - light[..., None] * lit, bare)
-    # Texture has to cancel out: its colours are other ones, too.
-    off = np.linalg.norm(cv2.GaussianBlur(other, (0, 0), TEXTURED * max(bare.shape)), axis=-1)
-    sure, never = TINTED
-    neutral: Floats = np.clip((never - off) / (never - sure), 0, 1)
-    return neutral
 
 
 def _native_alphas(

@@ -3,7 +3,7 @@
 A sharpened photo has lines beside its edges, a blurred one tails, and in a pixel that both share
 the sum may ask of the thing a colour that does not exist. The backdrop would show all of that as a
 drawing of the thing. Where it is even enough to tell what goes on behind the edge, it stays as it
-is there, and the thing takes the rest.
+is there, and the thing takes the rest; of a plain one that is surest of the hue.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ A bright line on a light backdrop disturbs nobody; the same line in white around
 PLAINLY = 0.15
 """Distance from the backdrop's colour, in [0, 1], from which on a pixel is more than a rim."""
 
+TINT = 0.006
+"""How far off, in [0, 1], the hue of a plain backdrop may be."""
+
 LEAST = 1 / 255
 """The least alpha and the least room above or below a colour."""
 
@@ -46,8 +49,16 @@ def doubt_ground(observed: Floats, seen: NDArray[np.bool_]) -> Floats:
     return doubt
 
 
+@dataclass(frozen=True, eq=False)
+class Doubt:
+    """How far off, in [0, 1], the background's colours may be (H, W); a plain one has its hue."""
+
+    colour: Floats
+    plain: bool
+
+
 def clear_rims(
-    photo: Bytes, stack: Stack, near: Bytes, ground: tuple[bool, ...], doubt: Floats
+    photo: Bytes, stack: Stack, near: Bytes, ground: tuple[bool, ...], doubt: Doubt
 ) -> Stack:
     """Return the stack with what edges leave on the backdrop given to the nearest thing.
 
@@ -56,7 +67,7 @@ def clear_rims(
         stack: Alphas and a first guess at the colours, the background's complete.
         near: (K, H, W), how much of each layer is around each pixel.
         ground: For each layer whether it is the background or a shadow on it.
-        doubt: (H, W) in [0, 1], how far off the background's colour may be.
+        doubt: Of the background.
     """
     things = np.flatnonzero(~np.array(ground))
     if not len(things):
@@ -72,7 +83,8 @@ def clear_rims(
         alphas[mine],
         colours[mine],
         _behind(alphas, colours, stack.black),
-        pick(doubt[None], where)[0],
+        pick(doubt.colour[None], where)[0],
+        TINT if doubt.plain else np.inf,
     )
     alone = alphas[things].sum(axis=0) - rim.alpha < ALONE
     cleared = stack.alphas.copy(), stack.colours.copy()
@@ -92,20 +104,30 @@ class _Rim:
     colour: Floats
     behind: Floats
     doubt: Floats
+    tint: float
 
     def cleared(self) -> tuple[Floats, Floats]:
         """Return the alpha and the colour of the thing with which what is behind can stay."""
         ghost = self._beyond(self._moved())
         alpha = self.alpha + (ghost > 0) * self._gain()
         rest = self.pixels - _mix(alpha, self.colour, self.behind)
-        own = self.colour + (ghost / np.maximum(alpha, LEAST))[:, None] * rest
+        hue = self._hue(rest)
+        tinged = np.clip(_left(hue, alpha) / self.tint - 1, 0, 1)
+        taken = ghost[:, None] * rest + np.maximum(tinged - ghost, 0)[:, None] * hue
+        own = self.colour + taken / np.maximum(alpha, LEAST)[:, None]
         return alpha, np.clip(own, 0, 1)
+
+    def _hue(self, rest: Floats) -> Floats:
+        """Return what of a difference (M, 3) is no more or less light on what is behind."""
+        length = np.maximum(np.linalg.norm(self.behind, axis=-1, keepdims=True), LEAST)
+        light = self.behind / length
+        hue: Floats = rest - (rest * light).sum(axis=-1, keepdims=True) * light
+        return hue
 
     def _moved(self) -> Floats:
         """Return how far the solver would move what is behind to meet the photo."""
         rest = self.pixels - _mix(self.alpha, self.colour, self.behind)
-        clear = 1 - self.alpha
-        shared = np.linalg.norm(rest, axis=-1) * clear / (np.square(self.alpha) + np.square(clear))
+        clear, shared = 1 - self.alpha, _left(rest, self.alpha)
         most = np.clip(self.colour + rest / np.maximum(self.alpha, LEAST)[:, None], 0, 1)
         left = self.pixels - _mix(self.alpha, most, self.behind)
         unmet = np.linalg.norm(left, axis=-1) / np.maximum(clear, LEAST)
@@ -131,6 +153,13 @@ class _Rim:
         """Return from 0 to 1 how far a distance is beyond doubt: all of it at twice the doubt."""
         beyond: Floats = np.clip(distance / self.doubt - 1, 0, 1)
         return beyond
+
+
+def _left(rest: Floats, alpha: Floats) -> Floats:
+    """Return how much of a difference (M, 3) the solver leaves to what is behind alpha: (M,)."""
+    clear = 1 - alpha
+    left: Floats = np.linalg.norm(rest, axis=-1) * clear / (np.square(alpha) + np.square(clear))
+    return left
 
 
 def _mix(alpha: Floats, colour: Floats, behind: Floats) -> Floats:

@@ -27,7 +27,7 @@ pyramid things
 backdrop completion coverage focus instances network texture
 limbs texts.encoding texts fit surroundings
 matting rims sketch
-paint
+paint shadow
 lift
 roles recursion.splitter
 formats.psd_bytes formats.sheet

@@ -7,7 +7,7 @@ import pytest
 
 from layerctl.compositing import Stack, solve
 from layerctl.matting import look_around
-from layerctl.rims import clear_rims, doubt_ground
+from layerctl.rims import Doubt, clear_rims, doubt_ground
 
 SIDE = 64
 EDGE = slice(None), 32
@@ -32,9 +32,10 @@ def before_paper(beside, alpha=0):
     return photo, Stack(alphas, colours, (False, False))
 
 
-def cleared(photo, stack, ground=GROUND, doubt=0.03):
+def cleared(photo, stack, ground=GROUND, doubt=0.03, *, plain=False):
     near = look_around(stack.alphas, slice(0, SIDE), 3)
-    return clear_rims(photo, stack, near, ground, np.full((SIDE, SIDE), doubt, np.float32))
+    unsure = Doubt(np.full((SIDE, SIDE), doubt, np.float32), plain)
+    return clear_rims(photo, stack, near, ground, unsure)
 
 
 def left(photo, stack, column=EDGE):
