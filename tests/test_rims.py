@@ -90,6 +90,22 @@ def test_a_faint_bright_line_before_white_is_not_made_a_hard_one():
     assert clear.alphas[1][EDGE].max() < 20
 
 
+@pytest.mark.parametrize("hue", [(8, 0, -8), (-6, 3, 6)])
+def test_a_plain_backdrop_keeps_its_hue_where_it_would_be_tinged(hue):
+    mixed = np.rint(0.5 * np.array(PAPER) + 0.5 * np.array(THING)).astype(int)
+    photo, stack = before_paper(mixed + np.array(hue), alpha=128)
+    assert left(photo, cleared(photo, stack, doubt=0.1)) >= 6
+    assert left(photo, cleared(photo, stack, doubt=0.1, plain=True)) <= 3
+
+
+def test_a_plain_backdrop_s_light_is_as_much_in_doubt_as_any_other_s():
+    mixed = 0.5 * np.array(PAPER) + 0.5 * np.array(THING)
+    photo, stack = before_paper(np.rint(mixed + 0.06 * np.array(PAPER)), alpha=128)
+    plain, other = (cleared(photo, stack, doubt=0.1, plain=plain) for plain in (True, False))
+    np.testing.assert_array_equal(plain.alphas, other.alphas)
+    np.testing.assert_allclose(plain.colours.astype(int), other.colours, atol=2)
+
+
 def test_far_from_all_things_nothing_changes():
     photo, stack = before_paper(PAPER)
     photo[:, 10, :3] = 0
