@@ -39,9 +39,11 @@ TINTED = 0.06, 0.16
 and to be at all: beyond that something else is there, out of focus, say.
 """
 
+LEAST = 1e-6
+"""What nothing is divided by less than."""
 
-LEAST = 1e-4
-"""The least energy of a colour that light is told by."""
+DARK = 0.05
+"""Sum of the squares of a colour, in [0, 1], that tells of light half as surely as a bright one."""
 
 
 def cast_shadow(sketch: Sketch, k: int) -> Sketch:
@@ -111,8 +113,8 @@ def _window(image: Floats) -> tuple[int, int]:
 def settle_shadow(photo: Bytes, stack: Stack, near: Bytes, ground: tuple[bool, ...]) -> Stack:
     """Return the stack with its shadow, around things, as dense as keeps the background as it is.
 
-    Where things cover most of a pixel, what shows of them says little of what is behind, and the
-    shadow hardly changes. Of several shadows none does.
+    Where things cover most of a pixel, or where the background is nearly black, the photo says
+    little of a shadow, and it hardly changes. Of several shadows none does.
 
     Args:
         photo: (H, W, 4) straight RGBA.
@@ -132,9 +134,10 @@ def settle_shadow(photo: Bytes, stack: Stack, near: Bytes, ground: tuple[bool, .
         shown += (clear * alphas[k])[:, None] * colours[k]
         clear *= 1 - alphas[k]
     behind = pick(photo[None], where)[0, :, :3] / np.float32(255) - shown
-    energy = np.maximum(np.square(colours[0]).sum(axis=-1) * clear, LEAST)
-    needed = 1 - (behind * colours[0]).sum(axis=-1) / energy
+    energy = np.square(colours[0]).sum(axis=-1)
+    needed = 1 - (behind * colours[0]).sum(axis=-1) / np.maximum(energy * clear, LEAST)
     sure = np.square(clear) / (np.square(clear) + np.square(1 - clear))
+    sure *= energy / (energy + DARK)
     (shadow,) = shadows
     density = np.clip(alphas[shadow] + sure * (needed - alphas[shadow]), 0, 1)
     settled = stack.alphas.copy()

@@ -92,3 +92,12 @@ def test_without_one_shadow_nothing_changes(black):
 def test_without_things_nothing_changes():
     photo, stack = shaded(lit(0.95))
     assert settled(photo, stack, ground=(True, True, True)) is stack
+
+
+def test_on_a_nearly_black_backdrop_grain_makes_no_shadow():
+    photo, stack = shaded(lit(1 - DENSITY / 255))
+    rng = np.random.default_rng(0)
+    photo[:, :33, :3] = rng.integers(0, 8, (SIDE, 33, 3))
+    stack.colours[0] = 4
+    found = settled(photo, stack)
+    assert np.abs(found.alphas[1].astype(int) - DENSITY).max() <= 6
