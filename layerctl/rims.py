@@ -31,8 +31,10 @@ A bright line on a light backdrop disturbs nobody; the same line in white around
 PLAINLY = 0.15
 """Distance from the backdrop's colour, in [0, 1], from which on a pixel is more than a rim."""
 
-TINT = 0.006
-"""How far off, in [0, 1], the hue of a plain backdrop may be."""
+TINT, BLACK = 0.006, 0.05
+"""How far off, in [0, 1], the hue of a plain backdrop may be, and the sum of the squares of its
+colour up to which it has none.
+"""
 
 LEAST = 1 / 255
 """The least alpha and the least room above or below a colour."""
@@ -113,6 +115,7 @@ class _Rim:
         rest = self.pixels - _mix(alpha, self.colour, self.behind)
         hue = self._hue(rest)
         tinged = np.clip(_left(hue, alpha) / self.tint - 1, 0, 1)
+        tinged *= np.square(self.behind).sum(axis=-1) > BLACK
         taken = ghost[:, None] * rest + np.maximum(tinged - ghost, 0)[:, None] * hue
         own = self.colour + taken / np.maximum(alpha, LEAST)[:, None]
         return alpha, np.clip(own, 0, 1)

@@ -98,6 +98,13 @@ def test_a_plain_backdrop_keeps_its_hue_where_it_would_be_tinged(hue):
     assert left(photo, cleared(photo, stack, doubt=0.1, plain=True)) <= 3
 
 
+def test_a_black_backdrop_has_no_hue_to_keep():
+    photo, stack = before_paper(np.array([40, 45, 100]), alpha=128)
+    photo[:, :32, :3], stack.colours[0] = 6, 6
+    plain, other = (cleared(photo, stack, doubt=0.1, plain=plain) for plain in (True, False))
+    np.testing.assert_array_equal(plain.colours, other.colours)
+
+
 def test_a_plain_backdrop_s_light_is_as_much_in_doubt_as_any_other_s():
     mixed = 0.5 * np.array(PAPER) + 0.5 * np.array(THING)
     photo, stack = before_paper(np.rint(mixed + 0.06 * np.array(PAPER)), alpha=128)
