@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerctl.compositing import Floats
+from layerctl.gaps import find_gaps
 from layerctl.pyramid import spread
 
 SIDE = 128
@@ -193,17 +194,19 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Flo
         figure: (h, w) in [0, 1], roughly where the things are.
         chance: (h, w) in [0, 1], how surely a pixel shows any.
     """
-    bare, missing, stands = _told_apart(picture, backdrop)
+    bare, missing, off, stands = _told_apart(picture, backdrop)
+    gaps, _ = find_gaps(picture, missing, off, chance)
     patches = _patches(bare)
     inside = share_of(figure, patches)
     inside[patches == 0] = 0.5
-    open_ground = bare & (inside < 0.3)
+    open_ground = (bare & (inside < 0.3)) | gaps
     shaded = ~bare & ~stands & _falls_gently(missing, open_ground, stands)
     odds = np.full(figure.shape, SHARP, np.float32)
     odds[_edges(~bare & ~stands & ~shaded, stands)] = BLURRED
     odds[shaded] = SHADED
     odds += HELD * _ramp(np.minimum(figure, chance), *SURELY)
     odds[bare] = (BARE + HOLE * _ramp(0.6 - inside, 0, 0.4))[bare]
+    odds[gaps] = BARE
     odds[stands] = STANDS
     odds[_thin(stands) & _missed(picture, stands, figure) & (chance > NEVER)] = MISSED
     return odds
@@ -220,14 +223,16 @@ def clear_ground(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Fl
         figure: (h, w) in [0, 1], roughly where the things are.
         chance: (h, w) in [0, 1], how surely a pixel shows any.
     """
-    bare, missing, stands = _told_apart(picture, backdrop)
+    bare, missing, off, stands = _told_apart(picture, backdrop)
+    gaps, edges = find_gaps(picture, missing, off, chance)
     patches = _patches(bare)
     drawn, likely = share_of(figure, patches), share_of(chance, patches)
     large = np.bincount(patches.ravel())[patches] > LEAST * patches.size
     holes = (patches > 0) & large & (drawn > DRAWN) & (likely < HOLLOW)
     outside = (patches > 0) & (drawn <= DRAWN)
-    around = _falls_gently(missing, holes, stands | outside) & (chance < FIRM)
-    opened = np.where(holes | around, 0, figure)
+    around = _falls_gently(missing, holes | gaps, stands | outside) & (chance < FIRM)
+    opened = np.where(holes | gaps | around, 0, figure)
+    opened = np.where(edges & ~stands, np.minimum(opened, 0.5), opened)
     dim = ~bare & ~stands & (missing < DIM)
     cleared: Floats = np.where(dim, np.minimum(opened, _ramp(chance, *MAYBE)), opened)
     return cleared
@@ -235,15 +240,15 @@ def clear_ground(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Fl
 
 def _told_apart(
     picture: Floats, backdrop: Backdrop
-) -> tuple[NDArray[np.bool_], Floats, NDArray[np.bool_]]:
-    """Return where bare backdrop is, the light missing, and where no shadow on it could be either.
+) -> tuple[NDArray[np.bool_], Floats, Floats, NDArray[np.bool_]]:
+    """Return where bare backdrop is, what `shade` says, and where no shadow on it could be either.
 
     That is of another hue, or far too dark; on a black backdrop nothing bare may count as dark.
     """
     bare = backdrop.shows(picture)
     missing, off = shade(picture, backdrop.colours)
     stands: NDArray[np.bool_] = ~bare & ((off > TINT + 0.1 * missing) | (missing > DENSE))
-    return bare, missing, stands
+    return bare, missing, off, stands
 
 
 def _patches(bare: NDArray[np.bool_]) -> NDArray[np.int32]:
