@@ -23,7 +23,7 @@ preset.resolution
 preset.listing preset
 checkpoints.folder checkpoints.download
 checkpoints.catalogue checkpoints
-pyramid things
+gaps pyramid things
 backdrop completion coverage focus instances network texture
 limbs texts.encoding texts fit surroundings
 matting rims sketch

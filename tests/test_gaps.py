@@ -1,0 +1,59 @@
+"""A plain backdrop shows through gaps in things that the model is too coarse to see."""
+
+import cv2
+import numpy as np
+import pytest
+
+from layerctl.backdrop import Backdrop
+from layerctl.gaps import find_gaps
+from layerctl.matting import cut_out
+
+SIZE, LIGHT = (180, 240), 0.9
+THING, GAP = np.s_[40:140, 60:180], np.s_[80:100, 110:130]
+
+
+def draw(light, *, hue=(1.0, 1.0, 1.0), chance=0.6):
+    """Return a dark thing with a patch in it, where it is, and what a coarse look says of it."""
+    picture, there = np.full((*SIZE, 3), LIGHT, np.float32), np.zeros(SIZE, np.float32)
+    picture[THING], there[THING] = (0.2, 0.15, 0.3), 1
+    picture[GAP] = light * np.float32(hue)
+    likely = 0.97 * there
+    likely[GAP] = chance
+    return picture, there, cv2.GaussianBlur(likely, (0, 0), 3)
+
+
+def gaps_of(picture, chance):
+    light = picture.mean(axis=-1) / LIGHT
+    off = np.linalg.norm(picture - light[..., None] * np.float32(LIGHT), axis=-1)
+    return find_gaps(picture, 1 - light, off, chance)[0]
+
+
+@pytest.mark.parametrize("light", [LIGHT, 0.95 * LIGHT, 0.8 * LIGHT])
+def test_a_gap_is_open_in_a_shadow_as_well(light):
+    picture, there, chance = draw(light)
+    assert gaps_of(picture, chance)[84:96, 114:126].all()
+    backdrop = Backdrop(np.full((*SIZE, 3), LIGHT, np.float32), noise=0.002, plain=True)
+    figure = cut_out(picture, there, chance, backdrop)
+    assert figure[82:98, 112:128].max() == 0
+    assert figure[42:76, 62:178].min() == 1
+
+
+def test_what_the_model_is_as_sure_of_as_of_the_thing_around_it_is_a_part_of_that():
+    picture, _, chance = draw(LIGHT, chance=0.95)
+    assert not gaps_of(picture, chance).any()
+
+
+def test_a_part_of_another_hue_or_too_dark_is_no_gap():
+    for picture, _, chance in (draw(LIGHT, hue=(1, 0.9, 0.9)), draw(0.6 * LIGHT)):
+        assert not gaps_of(picture, chance).any()
+
+
+def test_uneven_light_is_a_things_shape():
+    picture, _, chance = draw(LIGHT)
+    picture[GAP] *= np.linspace(0.8, 1, 20, dtype=np.float32)[:, None, None]
+    assert not gaps_of(picture, chance).any()
+
+
+def test_open_ground_is_no_gap():
+    picture, _, chance = draw(0.2)
+    assert not gaps_of(picture, chance)[:40].any()
