@@ -80,7 +80,8 @@ def _patches(picture: Floats, missing: Floats, off: Floats) -> Iterator[tuple[Ma
     core = cv2.morphologyEx(flat.astype(np.uint8), cv2.MORPH_OPEN, kernel)
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(core, connectivity=4)
     height, width = core.shape
-    for label, (left, top, across, down, area) in enumerate(boxes.tolist()):
+    for label in range(1, len(boxes)):
+        left, top, across, down, area = boxes[label].tolist()
         right, bottom = left + across, top + down
         clear = left > 0 and top > 0 and right < width and bottom < height
         if clear and area > LEAST * core.size:
