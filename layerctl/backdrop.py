@@ -195,7 +195,7 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Flo
         chance: (h, w) in [0, 1], how surely a pixel shows any.
     """
     bare, missing, off, stands = _told_apart(picture, backdrop)
-    gaps, _ = find_gaps(picture, missing, off, chance)
+    gaps, _ = find_gaps(picture, missing, off, stands, chance)
     patches = _patches(bare)
     inside = share_of(figure, patches)
     inside[patches == 0] = 0.5
@@ -224,7 +224,7 @@ def clear_ground(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Fl
         chance: (h, w) in [0, 1], how surely a pixel shows any.
     """
     bare, missing, off, stands = _told_apart(picture, backdrop)
-    gaps, edges = find_gaps(picture, missing, off, chance)
+    gaps, edges = find_gaps(picture, missing, off, stands, chance)
     patches = _patches(bare)
     drawn, likely = share_of(figure, patches), share_of(chance, patches)
     large = np.bincount(patches.ravel())[patches] > LEAST * patches.size

@@ -30,10 +30,8 @@ may show it.
 STEADY = 0.025
 """Standard deviation of the light missing in a patch up to which it is even."""
 
-STEEP, OTHER = 0.1, 0.04
-"""Light missing, beyond the patch's own, and distance from the backdrop's hue from which a pixel
-near a patch is a thing's.
-"""
+STEEP = 0.1
+"""Light missing, beyond the patch's own, from which a pixel near a patch is a thing's."""
 
 CLOSED = 0.55
 """Share of what is around a patch that has to be a thing's."""
@@ -52,18 +50,21 @@ in, and up to which their chances are compared with its own.
 """
 
 
-def find_gaps(picture: Floats, missing: Floats, off: Floats, chance: Floats) -> tuple[Mask, Mask]:
+def find_gaps(
+    picture: Floats, missing: Floats, off: Floats, stands: Mask, chance: Floats
+) -> tuple[Mask, Mask]:
     """Return where (h, w) a plain backdrop shows through things, and the edges of these gaps.
 
     Args:
         picture: (h, w, 3) RGB in [0, 1].
         missing: (h, w) in [0, 1], the share of the backdrop's light that is missing.
         off: (h, w) in [0, 1], how far colours are from the backdrop's, so lit.
+        stands: (h, w), where no shadow on the backdrop could be.
         chance: (h, w) in [0, 1], how surely a pixel shows a thing.
     """
     gaps, edges = np.zeros(chance.shape, np.bool_), np.zeros(chance.shape, np.bool_)
     for patch, box in _patches(picture, missing, off):
-        if _is_gap(patch, missing[box], off[box], chance[box]):
+        if _is_gap(patch, missing[box], stands[box], chance[box]):
             gaps[box] |= patch
             edges[box] |= _widen(patch, EDGE)
     return gaps, edges & ~gaps
@@ -90,12 +91,12 @@ def _patches(picture: Floats, missing: Floats, off: Floats) -> Iterator[tuple[Ma
             yield labels[box] == label, box
 
 
-def _is_gap(patch: Mask, missing: Floats, off: Floats, chance: Floats) -> bool:
+def _is_gap(patch: Mask, missing: Floats, stands: Mask, chance: Floats) -> bool:
     """Return whether a patch (i, j) is a gap, by what it shows and what is around it."""
     light, likely = missing[patch], float(chance[patch].mean())
     if likely > LIKELY or light.std() > STEADY:
         return False
-    thing = (missing > light.mean() + STEEP) | (off > OTHER + 0.1 * missing)
+    thing = stands | (missing > light.mean() + STEEP)
     ring = _widen(patch, RING) & ~_widen(patch, EDGE)
     around = thing & _widen(patch, AROUND)
     if not ring.any() or thing[ring].mean() < CLOSED:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from layerctl.backdrop import Backdrop
+from layerctl.backdrop import Backdrop, clear_ground, figure_odds
 from layerctl.gaps import find_gaps
 from layerctl.matting import cut_out
 
@@ -12,10 +12,10 @@ SIZE, LIGHT = (180, 240), 0.9
 THING, GAP = np.s_[40:140, 60:180], np.s_[80:100, 110:130]
 
 
-def draw(light, *, hue=(1.0, 1.0, 1.0), chance=0.6):
+def draw(light, *, hue=(1.0, 1.0, 1.0), chance=0.6, thing=(0.2, 0.15, 0.3)):
     """Return a dark thing with a patch in it, where it is, and what a coarse look says of it."""
     picture, there = np.full((*SIZE, 3), LIGHT, np.float32), np.zeros(SIZE, np.float32)
-    picture[THING], there[THING] = (0.2, 0.15, 0.3), 1
+    picture[THING], there[THING] = thing, 1
     picture[GAP] = light * np.float32(hue)
     likely = 0.97 * there
     likely[GAP] = chance
@@ -25,7 +25,7 @@ def draw(light, *, hue=(1.0, 1.0, 1.0), chance=0.6):
 def gaps_of(picture, chance):
     light = picture.mean(axis=-1) / LIGHT
     off = np.linalg.norm(picture - light[..., None] * np.float32(LIGHT), axis=-1)
-    return find_gaps(picture, 1 - light, off, chance)[0]
+    return find_gaps(picture, 1 - light, off, (off > 0.04) | (light < 0.3), chance)[0]
 
 
 @pytest.mark.parametrize("light", [LIGHT, 0.95 * LIGHT, 0.8 * LIGHT])
@@ -33,6 +33,10 @@ def test_a_gap_is_open_in_a_shadow_as_well(light):
     picture, there, chance = draw(light)
     assert gaps_of(picture, chance)[84:96, 114:126].all()
     backdrop = Backdrop(np.full((*SIZE, 3), LIGHT, np.float32), noise=0.002, plain=True)
+    cleared = clear_ground(picture, backdrop, there, chance)
+    assert cleared[84:96, 114:126].max() == 0
+    assert cleared[GAP].max() <= 0.5
+    assert figure_odds(picture, backdrop, cleared, chance)[84:96, 114:126].max() < -3
     figure = cut_out(picture, there, chance, backdrop)
     assert figure[82:98, 112:128].max() == 0
     assert figure[42:76, 62:178].min() == 1
@@ -43,9 +47,29 @@ def test_what_the_model_is_as_sure_of_as_of_the_thing_around_it_is_a_part_of_tha
     assert not gaps_of(picture, chance).any()
 
 
+def test_what_the_model_doubts_as_much_as_what_is_around_it_is_a_part_of_that():
+    picture, there, _ = draw(LIGHT)
+    for chance in (0.8 * there, 0.5 * there):
+        assert not gaps_of(picture, chance).any()
+
+
+def test_a_patch_that_no_edge_closes_in_is_no_gap():
+    picture, _, chance = draw(LIGHT, thing=(0.82, 0.82, 0.82))
+    assert not gaps_of(picture, chance).any()
+
+
 def test_a_part_of_another_hue_or_too_dark_is_no_gap():
     for picture, _, chance in (draw(LIGHT, hue=(1, 0.9, 0.9)), draw(0.6 * LIGHT)):
         assert not gaps_of(picture, chance).any()
+
+
+@pytest.mark.parametrize(("side", "open_"), [(8, False), (20, True)])
+def test_a_speck_is_no_gap(side, open_):
+    picture, there, _ = draw(0.2)
+    picture, chance = (cv2.resize(image, (960, 720)) for image in (picture, 0.97 * there))
+    patch = np.s_[350 : 350 + side, 470 : 470 + side]
+    picture[patch], chance[patch] = LIGHT, 0.6
+    assert gaps_of(picture, chance)[patch].any() == open_
 
 
 def test_uneven_light_is_a_things_shape():
