@@ -1,8 +1,9 @@
-"""Gaps in things through which a plain backdrop shows: in a hook, under a strap, beside an arm.
+"""Gaps in things through which the backdrop shows: in a hook, under a strap, beside an arm.
 
-The model looks too coarsely to see them, and what is light in one may be a white thing's in
-another. So several signs have to agree: the backdrop's hue and an even light, a thing's edge all
-around, and a chance of a thing that falls there, if only a little.
+The model looks too coarsely to see small ones, and what is light in one may be a white thing's in
+another. So before a plain backdrop several signs have to agree: its hue and an even light, a
+thing's edge all around, and a chance of a thing that falls there, if only a little. Elsewhere,
+where colours tell nothing, the chance has to fall by half.
 """
 
 from __future__ import annotations
@@ -48,6 +49,31 @@ EDGE, RING, AROUND = 2, 5, 15
 """Distances in pixels from a patch: where its edge is over, up to which things have to close it
 in, and up to which their chances are compared with its own.
 """
+
+NARROW = 0.02
+"""Half width, as a share of the longest side, up to which a fall of the chance is a gap."""
+
+FALLS = 0.4, 0.7
+"""Shares of the chance on both sides of a gap between which it says ever less that there is one."""
+
+LITTLE = 0.01
+"""Chance of a thing that is none: its falls are no gaps."""
+
+
+def open_gaps(figure: Floats, chance: Floats) -> Floats:
+    """Return a figure without what was drawn where the chance of a thing falls between things.
+
+    Args:
+        figure: (h, w) in [0, 1], roughly where things are.
+        chance: (h, w) in [0, 1], how surely a pixel shows any.
+    """
+    reach = round(NARROW * max(chance.shape))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    sides = cv2.morphologyEx(chance, cv2.MORPH_CLOSE, kernel)
+    open_, closed = FALLS
+    rest = (chance / np.maximum(sides, LITTLE) - open_) / (closed - open_)
+    opened: Floats = np.minimum(figure, np.clip(rest, 0, 1))
+    return opened
 
 
 def find_gaps(

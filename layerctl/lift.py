@@ -137,8 +137,9 @@ def _lit(layers: Floats, roles: tuple[Role, ...]) -> Floats:
 
 
 def _cut_layers(guess: Guess, backdrop: Backdrop) -> tuple[bool, ...]:
-    """Return which layers to cut out: thin ones only if they stand before a plain backdrop."""
-    return tuple(not ground for ground in guess.ground) if backdrop.plain else guess.cut
+    """Return which layers to cut out: thin ones only if more is known of the ground than drawn."""
+    known = backdrop.plain or guess.chance.min() < 1
+    return tuple(not ground for ground in guess.ground) if known else guess.cut
 
 
 def _cut_figures(sketch: Sketch, cut: tuple[bool, ...], chance: Floats) -> Sketch:

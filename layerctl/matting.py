@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from layerctl.backdrop import Backdrop, clear_ground, figure_odds, share_of
 from layerctl.compositing import Bytes, Floats, Stack, pick
+from layerctl.gaps import open_gaps
 from layerctl.limbs import find_limbs
 from layerctl.surroundings import surrounding_odds
 
@@ -90,6 +91,8 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
     shown = replace(backdrop, colours=behind)
     if backdrop.plain:
         rough = clear_ground(small, shown, rough, likely)
+    else:
+        rough = open_gaps(rough, likely)
     odds = _odds(small, rough, likely, shown)
     mask = _seeds(odds)
     if not {cv2.GC_BGD, cv2.GC_FGD} <= {int(label) for label in np.unique(mask)}:

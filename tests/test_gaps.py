@@ -1,11 +1,11 @@
-"""A plain backdrop shows through gaps in things that the model is too coarse to see."""
+"""The backdrop shows through gaps in things, some of which the model is too coarse to see."""
 
 import cv2
 import numpy as np
 import pytest
 
 from layerctl.backdrop import Backdrop, clear_ground, figure_odds
-from layerctl.gaps import find_gaps
+from layerctl.gaps import find_gaps, open_gaps
 from layerctl.matting import cut_out
 
 SIZE, LIGHT = (180, 240), 0.9
@@ -81,3 +81,41 @@ def test_uneven_light_is_a_things_shape():
 def test_open_ground_is_no_gap():
     picture, _, chance = draw(0.2)
     assert not gaps_of(picture, chance)[:40].any()
+
+
+def doubted(width, chance):
+    """Return a chance that falls in a bar so wide between two sure things, and where these are."""
+    likely, there = np.zeros(SIZE, np.float32), np.zeros(SIZE, np.float32)
+    there[THING], likely[THING] = 1, 0.9
+    likely[:, 120 - width // 2 : 120 + width // 2] *= chance / 0.9
+    return there, likely
+
+
+@pytest.mark.parametrize(
+    ("width", "chance", "left"), [(6, 0.3, 0), (6, 0.8, 1), (6, 0.5, 0.5), (60, 0.3, 1)]
+)
+def test_in_a_room_the_chance_has_to_fall_by_half_between_things_near_each_other(
+    width, chance, left
+):
+    there, likely = doubted(width, chance)
+    opened = open_gaps(there, likely)
+    assert opened[90, 120] == pytest.approx(left, abs=0.05)
+    assert opened[60:120, 62:80].min() == 1
+    assert opened.max(initial=0, where=there == 0) == 0
+
+
+def test_a_model_that_tells_no_chances_sees_no_gaps():
+    there, _ = doubted(6, 0.3)
+    assert np.array_equal(open_gaps(there, np.ones_like(there)), there)
+
+
+def test_in_a_room_a_gap_that_the_model_drew_over_is_open():
+    rng = np.random.default_rng(0)
+    picture = rng.uniform(0.4, 0.9, (*SIZE, 3)).astype(np.float32)
+    there, chance = doubted(8, 0.3)
+    picture[THING] = (0.2, 0.1, 0.3)
+    picture[:, 116:124] = rng.uniform(0.4, 0.9, (SIZE[0], 8, 3))
+    room = Backdrop(np.zeros_like(picture), noise=1.0, plain=False)
+    figure = cut_out(picture, there, chance, room)
+    assert figure[60:120, 118:122].max() == 0
+    assert figure[60:120, 64:112].min() == 1

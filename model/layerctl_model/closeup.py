@@ -26,6 +26,7 @@ from layerctl_model.things import (
     chances,
     find_things,
     outline,
+    sharpen,
     tell_apart,
 )
 
@@ -91,11 +92,13 @@ def isolate(picture: Tensor, mask: Tensor) -> Tensor:
     return torch.cat([GREY + (picture[:3] - GREY) * there, picture[3:]])
 
 
-def find_all(look: Look, resolutions: Sequence[int], size: tuple[int, int]) -> Things:
+def find_all(
+    look: Look, resolutions: Sequence[int], size: tuple[int, int], detail: int | None = None
+) -> Things:
     """Return the things in a picture, as masks of (height, width).
 
     At the first resolution they are told apart, with and without what is around them, and from near
-    as well; at all of them it is seen what pixels show.
+    as well; at all of them it is seen what pixels show, and at that for detail where it ends.
     """
     first = resolutions[0]
     fields, *more = [look(Crop(), resolution, None) for resolution in resolutions]
@@ -106,7 +109,10 @@ def find_all(look: Look, resolutions: Sequence[int], size: tuple[int, int]) -> T
     def look_near(crop: Crop, mask: Tensor) -> Fields:
         return _averaged(look(crop, first, None), look(crop, first, mask))
 
-    return look_closer(things, look_near)
+    things = look_closer(things, look_near)
+    if detail is None:
+        return things
+    return replace(things, kinds=sharpen(things.kinds, look(Crop(), detail, None)))
 
 
 def _part(mask: Tensor, crop: Crop) -> Tensor:

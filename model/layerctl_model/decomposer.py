@@ -101,7 +101,7 @@ class Decomposer:
             view: Shows a part of the picture: (4, H, W), straight-alpha RGBA in [0, 1], at the
                 `bucket_size` of a resolution.
             resolution: At which the transformer sees it; the separator sees it at that times each
-                of the profile's `separator_scales`.
+                of the profile's `separator_scales`, and times its `separator_detail`.
             size: Height and width of what is returned.
 
         Returns:
@@ -110,7 +110,9 @@ class Decomposer:
         if self.separator is None:
             return None
         sides = [round(resolution * scale) for scale in self.profile.separator_scales]
-        return find_all(look_with(self.separator, view), sides, size)
+        finest = self.profile.separator_detail
+        detail = None if finest is None else round(resolution * finest)
+        return find_all(look_with(self.separator, view), sides, size, detail)
 
     def _condition(self, picture: Tensor) -> Tensor:
         """(4, H, W) in [0, 1] -> normalised latents (1, 1, 16, h, w)."""

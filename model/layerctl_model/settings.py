@@ -43,7 +43,8 @@ class Profile:
 
     `reads_alpha` says whether it has seen pictures with alpha; others want them laid on a plain
     backdrop. A separator sees them so many times as large as the transformer does: at the first of
-    `separator_scales` it tells things apart, at all of them what pixels show.
+    `separator_scales` it tells things apart, at all of them what pixels show, and at
+    `separator_detail`, if there is one, where exactly that ends.
     """
 
     settings: Settings = Settings()
@@ -52,6 +53,7 @@ class Profile:
     needs_text: bool = False
     reads_alpha: bool = True
     separator_scales: tuple[float, ...] = (1.0,)
+    separator_detail: float | None = None
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -60,6 +62,8 @@ class Profile:
         scales = self.separator_scales
         if not scales or not all(0.5 <= scale <= 4 for scale in scales):
             raise ValueError(f"separator_scales {scales} are not numbers from 0.5 to 4")
+        if self.separator_detail is not None and not 0.5 <= self.separator_detail <= 4:
+            raise ValueError(f"separator_detail {self.separator_detail} is not from 0.5 to 4")
 
 
 def read_profile(folder: Path) -> Profile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,9 @@ LEAST = 0.004
 
 SHARPER = 2.0
 """How much more decided a pixel is than its answers: things have edges, no gradients."""
+
+DETAIL = 0.012
+"""Blur, as a share of the longer side, in which all that is lost is what a larger look is for."""
 
 OUTLINED = 4.0
 """How much more decided it is where a hidden part ends: nobody can use half of one."""
@@ -82,6 +86,23 @@ def chances(looks: Sequence[Fields], size: tuple[int, int]) -> Tensor:
     """
     each = [_enlarged(fields.kinds.softmax(dim=1)[0], size) for fields in looks]
     return torch.stack(each).mean(dim=0)
+
+
+def sharpen(kinds: Tensor, fields: Fields) -> Tensor:
+    """Return what pixels show (3, H, W) with the detail that a larger look at them saw.
+
+    That knows better where things end and where there are gaps in them, but what fills it may be
+    background to it. So what is broad stays: the bands of a picture are put together from two
+    (Burt and Adelson, A Multiresolution Spline With Application to Image Mosaics, 1983).
+
+    Args:
+        kinds: What looks that see things whole say; chances that sum to 1.
+        fields: (1, C, h, w), the larger look, of the same picture.
+    """
+    height, width = kinds.shape[1:]
+    fine = chances((fields,), (height, width))
+    sharp = (fine + _blur(kinds - fine, DETAIL * max(height, width))).clamp(0, 1)
+    return sharp / sharp.sum(dim=0)
 
 
 def tell_apart(fields: Fields, where: Tensor, least: float, price: float = SPLIT) -> Asked:
@@ -144,6 +165,14 @@ def back_to_front(nearness: Tensor, seen: Tensor, whole: Tensor) -> list[int]:
         reasons = before[waiting][:, waiting].amax(dim=1)
         order.append(waiting.pop(int(reasons.argmin())))
     return order
+
+
+def _blur(masks: Tensor, sigma: float) -> Tensor:
+    """Return masks (C, H, W) blurred by a Gaussian, as if each edge went on outside."""
+    reach = math.ceil(3 * sigma)
+    line = torch.linspace(-reach, reach, 2 * reach + 1).div(sigma).square().div(-2).softmax(dim=0)
+    padded = F.pad(masks[:, None], (reach,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, line[None, None, None]), line[None, None, :, None])[:, 0]
 
 
 def _enlarged(fields: Tensor, size: tuple[int, int]) -> Tensor:

@@ -27,6 +27,9 @@ SIDE = round(SCALE * LAYERS_SIDE)
 CLOSER = 1.75
 """How many times as large it sees one again, only to say what pixels show."""
 
+FINEST = 2.5
+"""How many times as large it sees one at last, only to say where exactly things end."""
+
 MOST = 4
 """How many products a scene has at most."""
 

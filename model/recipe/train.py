@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 import torch
-from masks import CLOSER, SCALE
+from masks import CLOSER, FINEST, SCALE
 from stream import SIDE
 from train_separator import train_separator
 from train_transformer import train_transformer
@@ -29,6 +29,7 @@ CARD = {
     "most_layers": 6,
     "reads_alpha": True,
     "separator_scales": [SCALE, CLOSER],
+    "separator_detail": FINEST,
     "note": "mini is good for products on plain and softly lit backdrops",
 }
 

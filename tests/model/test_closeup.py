@@ -189,6 +189,19 @@ def test_a_picture_is_seen_at_all_resolutions_and_from_near_at_the_first():
     assert looks[3:] == 2 * [(False, 320, True), (False, 320, False)]
 
 
+def test_what_is_thin_is_seen_in_a_larger_look_at_last():
+    thin, looks = labels((1, 0.5, 0.2, 0.52, 0.8)), []
+
+    def look(crop, resolution, mask):
+        looks.append((crop, resolution, mask))
+        return fields_of(thin if resolution == 640 else labels(), (1,))
+
+    assert find_all(look, (320, 448), (SIDE, SIDE)).kinds[1].max() < 0.01
+    assert len(looks) == 3
+    assert find_all(look, (320, 448), (SIDE, SIDE), 640).kinds[1, 20:60, 40:42].min() > 0.3
+    assert looks[6:] == [(Crop(), 640, None)]
+
+
 def test_things_are_told_apart_without_what_is_around_too_but_not_what_pixels_show():
     masks = []
 

@@ -24,7 +24,7 @@ from layerctl_model.separator import (
     look,
 )
 from layerctl_model.settings import Settings
-from layerctl_model.things import back_to_front, find_things
+from layerctl_model.things import back_to_front, chances, find_things, sharpen
 from tests.model.defects import DEFECTS
 from tests.model.tiny import fields_of, sharded_checkpoint
 
@@ -126,6 +126,33 @@ def test_what_a_pixel_shows_is_what_it_shows_at_all_sizes_on_average():
     torch.testing.assert_close(things.kinds[1], plain.kinds[1] / 2, atol=1e-3, rtol=0)
     assert things.kinds[2].min() > 0.49
     torch.testing.assert_close(things.shares, plain.shares)
+
+
+def stripes(width, size=240):
+    """Fields of things so many entries wide, as far from each other, in the left half alone."""
+    rows = [[int(x < size // 2 and x // width % 2) for x in range(size)]] * size
+    return fields_of(rows, (1,))
+
+
+def test_a_larger_look_sees_gaps_that_are_too_fine_for_the_others():
+    size = (240, 240)
+    coarse = torch.zeros(3, *size)
+    coarse[1, :, :120] = 0.5
+    coarse[0] = 1 - coarse[1]
+    kinds = sharpen(coarse, stripes(2))
+    torch.testing.assert_close(kinds.sum(dim=0), torch.ones(size))
+    assert kinds.min() >= 0
+    seen = kinds[1, 120, 20:100]
+    assert seen.view(-1, 2)[1::2].min() > 0.9
+    assert seen.view(-1, 2)[::2].max() < 0.1
+
+
+def test_what_is_broad_stays_as_looks_from_farther_away_say():
+    size = (240, 240)
+    large = chances([stripes(120)], size)
+    blind = sharpen(1 - large[[1, 0, 2]], fields_of([[0] * 240] * 240, (1,)))
+    assert (blind[1] - (1 - large[0])).abs()[:, 130:].max() < 0.01
+    assert (blind[1] - (1 - large[0])).abs()[:, :110].max() < 0.01
 
 
 def test_where_nothing_is_there_are_no_things():
@@ -272,7 +299,8 @@ def test_a_checkpoint_with_a_separator_tells_the_things_in_a_picture_apart(tmp_p
 def test_a_picture_is_seen_at_the_sizes_that_the_checkpoint_asks_for(tmp_path):
     sharded_checkpoint(tmp_path, seed=2)
     save_separator(small_separator(), tmp_path)
-    (tmp_path / "layerctl.json").write_text('{"separator_scales": [2, 1.5]}')
+    profile = '{"separator_scales": [2, 1.5], "separator_detail": 3}'
+    (tmp_path / "layerctl.json").write_text(profile)
     seen = []
 
     def view(crop, resolution):
@@ -280,8 +308,8 @@ def test_a_picture_is_seen_at_the_sizes_that_the_checkpoint_asks_for(tmp_path):
         return noise(crop, resolution)
 
     load(tmp_path).find_things(view, 64, (48, 72))
-    # once more without what is around things
-    assert [resolution for crop, resolution in seen if crop == Crop()] == [128, 96, 128]
+    # once more without what is around things, and at last for detail
+    assert [resolution for crop, resolution in seen if crop == Crop()] == [128, 96, 128, 192]
     assert all(resolution == 128 for crop, resolution in seen if crop != Crop())
 
 

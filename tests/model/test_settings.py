@@ -31,11 +31,11 @@ def test_a_folder_without_a_profile_is_like_the_published_model(tmp_path):
 
 def test_a_profile_is_read(tmp_path):
     content = {"resolution": 128, "steps": 20, "layers": 5, "fewest_layers": 2, "most_layers": 6}
-    content["separator_scales"] = [1.25, 2]
+    content |= {"separator_scales": [1.25, 2], "separator_detail": 3}
     (tmp_path / PROFILE).write_text(json.dumps(content))
     settings = Settings(layers=5, steps=20, resolution=128)
-    wanted = Profile(settings, fewest_layers=2, most_layers=6, separator_scales=(1.25, 2))
-    assert read_profile(tmp_path) == wanted
+    seen = {"separator_scales": (1.25, 2), "separator_detail": 3}
+    assert read_profile(tmp_path) == Profile(settings, fewest_layers=2, most_layers=6, **seen)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,8 @@ def test_a_profile_is_read(tmp_path):
         '{"separator_scales": [1, 0]}',
         '{"separator_scales": []}',
         '{"separator_scales": ["large"]}',
+        '{"separator_detail": 9}',
+        '{"separator_detail": [2]}',
     ],
 )
 def test_a_profile_that_says_anything_else_is_refused_by_name(tmp_path, content):
