@@ -123,7 +123,8 @@ def test_a_guess_that_is_too_wide_is_cut_back_to_the_photo_s_edge():
     assert np.abs(stack.alphas[1] / 255 - true).mean() < 0.002
 
 
-def test_a_thin_product_in_a_room_is_cut_along_its_edge_too():
+def stroke_in_a_room():
+    """Return a photo of a thin stroke, layers that show it too wide, and where it is."""
     photo, layers = scene()
     rng = np.random.default_rng(2)
     wall = cv2.resize(rng.random((30, 42), dtype=np.float32), (420, 300))
@@ -133,8 +134,22 @@ def test_a_thin_product_in_a_room_is_cut_along_its_edge_too():
     photo[true > 0, :3] = (220, 40, 30)
     layers[0][..., :3] = photo[..., :3] / np.float32(255)
     layers[1][..., :3], layers[1][..., 3] = (0.86, 0.16, 0.12), cv2.dilate(true, np.ones((19, 19)))
+    return photo, layers, true
+
+
+def test_a_thin_product_in_a_room_is_cut_along_its_edge_too():
+    photo, layers, true = stroke_in_a_room()
     stack = lift(photo, guess_of(layers), 420)
     assert np.abs(stack.alphas[1] / 255 - true).mean() < 0.0005
+
+
+def test_lettering_in_a_room_is_cut_as_well_by_a_model_that_tells_what_is_ground():
+    photo, layers, true = stroke_in_a_room()
+    guess = guess_as(layers, ("background", "text"))
+    chance = cv2.resize(true, guess.chance.shape[::-1], interpolation=cv2.INTER_AREA)
+    known, drawn = (lift(photo, one, 420) for one in (replace(guess, chance=chance), guess))
+    assert np.abs(known.alphas[1] / 255 - true).mean() < 0.0005
+    assert np.abs(drawn.alphas[1] / 255 - true).mean() > 0.002
 
 
 def test_the_soft_rim_of_a_shadow_leaves_less_of_a_ghost_on_the_backdrop():

@@ -81,7 +81,7 @@ def look_with(separator: Separator, view: View) -> Look:
         picture = view(crop, resolution)
         if mask is not None:
             picture = isolate(picture, _part(mask, crop))
-        return look(separator, (2 * picture[None] - 1).to(separator.conv_in.weight)).cpu()
+        return look(separator, _signed(picture, separator)).cpu()
 
     return look_at
 
@@ -92,13 +92,11 @@ def isolate(picture: Tensor, mask: Tensor) -> Tensor:
     return torch.cat([GREY + (picture[:3] - GREY) * there, picture[3:]])
 
 
-def find_all(
-    look: Look, resolutions: Sequence[int], size: tuple[int, int], detail: int | None = None
-) -> Things:
+def find_all(look: Look, resolutions: Sequence[int], size: tuple[int, int]) -> Things:
     """Return the things in a picture, as masks of (height, width).
 
     At the first resolution they are told apart, with and without what is around them, and from near
-    as well; at all of them it is seen what pixels show, and at that for detail where it ends.
+    as well; at all of them it is seen what pixels show.
     """
     first = resolutions[0]
     fields, *more = [look(Crop(), resolution, None) for resolution in resolutions]
@@ -109,10 +107,21 @@ def find_all(
     def look_near(crop: Crop, mask: Tensor) -> Fields:
         return _averaged(look(crop, first, None), look(crop, first, mask))
 
-    things = look_closer(things, look_near)
-    if detail is None:
-        return things
-    return replace(things, kinds=sharpen(things.kinds, look(Crop(), detail, None)))
+    return look_closer(things, look_near)
+
+
+def detailed(things: Things, separator: Separator, picture: Tensor) -> Things:
+    """Return things whose kinds end where a larger view of their picture, (4, h, w), shows it.
+
+    It is looked at once: in a mirror there is no more detail.
+    """
+    fields = separator(_signed(picture, separator)).cpu()
+    return replace(things, kinds=sharpen(things.kinds, fields))
+
+
+def _signed(picture: Tensor, separator: Separator) -> Tensor:
+    """Return a picture (4, H, W) in [0, 1] as a separator sees it: (1, 4, H, W) in [-1, 1]."""
+    return (2 * picture[None] - 1).to(separator.conv_in.weight)
 
 
 def _part(mask: Tensor, crop: Crop) -> Tensor:

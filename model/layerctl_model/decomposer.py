@@ -18,7 +18,7 @@ from layerctl_model.checkpoint import (
     load_vae,
     transformer_tensors,
 )
-from layerctl_model.closeup import View, find_all, look_with
+from layerctl_model.closeup import Crop, View, find_all, look_with, detailed
 from layerctl_model.flow import Flow, Guidance, Text
 from layerctl_model.folder import CheckpointError
 from layerctl_model.functional import Grid, pack_latents, unpack_latents
@@ -110,9 +110,11 @@ class Decomposer:
         if self.separator is None:
             return None
         sides = [round(resolution * scale) for scale in self.profile.separator_scales]
-        finest = self.profile.separator_detail
-        detail = None if finest is None else round(resolution * finest)
-        return find_all(look_with(self.separator, view), sides, size, detail)
+        things = find_all(look_with(self.separator, view), sides, size)
+        if self.profile.separator_detail is None:
+            return things
+        finest = view(Crop(), round(resolution * self.profile.separator_detail))
+        return detailed(things, self.separator, finest)
 
     def _condition(self, picture: Tensor) -> Tensor:
         """(4, H, W) in [0, 1] -> normalised latents (1, 1, 16, h, w)."""

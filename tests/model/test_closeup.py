@@ -13,6 +13,7 @@ from layerctl_model.closeup import (
     isolate,
     look_closer,
     look_with,
+    detailed,
 )
 from layerctl_model.separator import Separator, SeparatorSizes
 from layerctl_model.things import find_things
@@ -189,17 +190,19 @@ def test_a_picture_is_seen_at_all_resolutions_and_from_near_at_the_first():
     assert looks[3:] == 2 * [(False, 320, True), (False, 320, False)]
 
 
-def test_what_is_thin_is_seen_in_a_larger_look_at_last():
-    thin, looks = labels((1, 0.5, 0.2, 0.52, 0.8)), []
-
-    def look(crop, resolution, mask):
-        looks.append((crop, resolution, mask))
-        return fields_of(thin if resolution == 640 else labels(), (1,))
-
-    assert find_all(look, (320, 448), (SIDE, SIDE)).kinds[1].max() < 0.01
-    assert len(looks) == 3
-    assert find_all(look, (320, 448), (SIDE, SIDE), 640).kinds[1, 20:60, 40:42].min() > 0.3
-    assert looks[6:] == [(Crop(), 640, None)]
+def test_what_is_thin_is_seen_in_a_larger_view():
+    separator, pictures = Separator(SMALL), []
+    separator.register_forward_pre_hook(lambda _, given: pictures.append(given[0]))
+    thin = fields_of(labels((1, 0.5, 0.2, 0.52, 0.8)), (1,))
+    separator.register_forward_hook(lambda *_: thin)
+    blank = seen(labels(), (1,))
+    things = detailed(blank, separator, torch.rand(4, 320, 320))
+    assert blank.kinds[1].max() < 0.01
+    assert things.kinds[1, 20:60, 40:42].min() > 0.3
+    assert torch.equal(things.shares, blank.shares)
+    (picture,) = pictures
+    assert picture.shape == (1, 4, 320, 320)
+    assert picture.min() < -0.9
 
 
 def test_things_are_told_apart_without_what_is_around_too_but_not_what_pixels_show():
