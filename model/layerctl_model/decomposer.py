@@ -18,7 +18,7 @@ from layerctl_model.checkpoint import (
     load_vae,
     transformer_tensors,
 )
-from layerctl_model.closeup import Crop, View, find_all, look_with, detailed
+from layerctl_model.closeup import Crop, View, detailed, find_all, look_with
 from layerctl_model.flow import Flow, Guidance, Text
 from layerctl_model.folder import CheckpointError
 from layerctl_model.functional import Grid, pack_latents, unpack_latents

@@ -9,11 +9,11 @@ from layerctl_model.closeup import (
     MARGINS,
     NEAREST,
     Crop,
+    detailed,
     find_all,
     isolate,
     look_closer,
     look_with,
-    detailed,
 )
 from layerctl_model.separator import Separator, SeparatorSizes
 from layerctl_model.things import find_things
