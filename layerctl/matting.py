@@ -40,7 +40,7 @@ model's has to weigh as much.
 HEART = 0.6
 """Share of the greatest depth from which a pixel is safely inside, where all things are thin."""
 
-TRACE, UNLIKELY = 0.1, 0.1
+TRACE, UNLIKELY = 0.1, 0.03
 """Rough alpha and chance of a thing below which nothing has to be cut out of the band."""
 
 SOLID = 0.9
