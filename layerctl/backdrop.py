@@ -55,11 +55,29 @@ STEP = 2
 BARE, HOLE, SHADED = -4.0, -3.0, -1.0
 """What bare backdrop, a hole and a soft shadow add to the log odds of a pixel's being a thing's."""
 
-LEAST, DRAWN = 0.0003, 0.1
-"""Share of the canvas and, of that, share drawn over from which bare backdrop may be a hole."""
+LEAST, DRAWN = (0.0003, 0.00003), 0.1
+"""Shares of the canvas, before a grey backdrop and before a vivid one, and, of that, share drawn
+over from which bare backdrop may be a hole.
+"""
 
-HOLLOW, FIRM = 0.7, 0.9
-"""Chance that a thing shows up to which it is one, and the chance at which it ends."""
+HOLLOW, FIRM = (0.7, 0.92), 0.9
+"""Chances that a thing shows up to which it is one, before a grey backdrop and before a vivid one,
+and the chance at which it ends.
+"""
+
+VIVID = 0.1, 0.3
+"""Range of a backdrop's channels, in [0, 1], up to which it is grey, and from which it is vivid.
+
+White parts and highlights are in the colour of a white backdrop; hardly any are in that of a pink.
+"""
+
+NEARLY, AROUND = 3.0, 7
+"""Tolerances from a vivid backdrop's colour up to which a pixel shows it, so many pixels from a
+hole at most: there its texture, light from the thing and blur change it.
+"""
+
+RARE = 0.03
+"""Share of what is surely a thing up to which it may nearly have a vivid backdrop's colour."""
 
 DIM, MAYBE = 0.5, (0.3, 0.6)
 """Share of the light up to which what is missing may be a shadow's, and the chances of a thing
@@ -226,10 +244,8 @@ def clear_ground(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Fl
     bare, missing, off, stands = _told_apart(picture, backdrop)
     gaps, edges = find_gaps(picture, missing, off, stands, chance)
     patches = _patches(bare)
-    drawn, likely = share_of(figure, patches), share_of(chance, patches)
-    large = np.bincount(patches.ravel())[patches] > LEAST * patches.size
-    holes = (patches > 0) & large & (drawn > DRAWN) & (likely < HOLLOW)
-    outside = (patches > 0) & (drawn <= DRAWN)
+    outside = (patches > 0) & (share_of(figure, patches) <= DRAWN)
+    holes = _find_holes(picture, backdrop, np.where(outside, 0, patches), chance)
     around = _falls_gently(missing, holes | gaps, stands | outside) & (chance < FIRM)
     opened = np.where(holes | gaps | around, 0, figure)
     opened = np.where(edges & ~stands, np.minimum(opened, 0.5), opened)
@@ -259,6 +275,25 @@ def _patches(bare: NDArray[np.bool_]) -> NDArray[np.int32]:
     core = cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     patches: NDArray[np.int32] = cv2.connectedComponents(core, connectivity=4)[1]
     return patches
+
+
+def _find_holes(
+    picture: Floats, backdrop: Backdrop, patches: NDArray[np.int32], chance: Floats
+) -> NDArray[np.bool_]:
+    """Return which patches of bare backdrop within things are no part of these, as (h, w).
+
+    Around them a vivid backdrop is known by a colour that is only nearly its own, if things have
+    hardly any such colour where they are sure.
+    """
+    nearly, sure = backdrop.shows(picture, NEARLY), chance > FIRM
+    vivid = _ramp(np.ptp(backdrop.colours, axis=-1), *VIVID)
+    vivid *= nearly[sure].sum() <= RARE * sure.sum()
+    least, hollow = (np.interp(vivid, (0, 1), bounds) for bounds in (LEAST, HOLLOW))
+    size = np.bincount(patches.ravel())[patches] / patches.size
+    holes = (patches > 0) & (size > least) & (share_of(chance, patches) < hollow)
+    near = cv2.dilate(holes.astype(np.uint8), np.ones((2 * AROUND + 1,) * 2, np.uint8)) > 0
+    found: NDArray[np.bool_] = holes | (near & (vivid > 0.5) & nearly)
+    return found
 
 
 def _thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -106,6 +106,65 @@ def test_what_was_drawn_in_a_shadow_s_colours_is_kept_if_it_is_likely(chance, ke
     assert bool(odds[30:90, 90:105].min() > HELD) is kept
 
 
+GREY, PINK = (0.85, 0.85, 0.85), (0.95, 0.6, 0.5)
+
+
+def opened(colour, size, chance, *, edge=None):
+    """Return what is left of a dark thing, over a slit in it and all of it: (slit, around, left).
+
+    The slit shows the backdrop, and so does what is around it, less an edge.
+    """
+    picture = np.full((*SIZE, 3), colour, np.float32)
+    figure, likely = box(30, 150, 40, 200), 0.97 * box(30, 150, 40, 200)
+    picture[figure > 0] = (0.1, 0.2, 0.15)
+    slit = np.s_[80 : 80 + size[0], 120 : 120 + size[1]]
+    around = np.s_[77 : 83 + size[0], 117 : 123 + size[1]]
+    if edge is not None:
+        picture[around] = np.float32(colour) - edge
+    picture[slit], likely[around] = colour, chance
+    backdrop = Backdrop(np.full((*SIZE, 3), colour, np.float32), noise=0.001, plain=True)
+    left = clear_ground(picture, backdrop, figure, likely)
+    return left[slit].mean(), left[around].mean(), left
+
+
+@pytest.mark.parametrize(
+    ("colour", "size", "chance", "open_"),
+    [
+        (GREY, (60, 8), 0.6, True),
+        (GREY, (60, 8), 0.88, False),
+        (GREY, (4, 3), 0.6, False),
+        (PINK, (60, 8), 0.88, True),
+        (PINK, (60, 8), 0.95, False),
+        (PINK, (4, 3), 0.88, True),
+    ],
+)
+def test_a_slit_in_a_thing_shows_a_vivid_backdrop_more_surely_than_a_grey_one(
+    colour, size, chance, open_
+):
+    slit, _, left = opened(colour, size, chance)
+    assert slit == (0 if open_ else 1)
+    assert left[40:70, 50:110].min() == 1
+
+
+@pytest.mark.parametrize(
+    ("colour", "edge", "open_"), [(PINK, 0.015, True), (PINK, 0.08, False), (GREY, 0.015, False)]
+)
+def test_beside_a_slit_a_vivid_backdrop_may_look_a_little_different(colour, edge, open_):
+    slit, around, left = opened(colour, (60, 8), 0.6, edge=edge)
+    assert slit == 0
+    assert (around == 0) == open_
+    assert left[40:70, 50:110].min() == 1
+
+
+def test_a_thing_in_a_vivid_backdrop_s_own_colour_has_no_more_holes_than_before_a_grey_one():
+    picture = np.full((*SIZE, 3), PINK, np.float32)
+    figure, likely = box(30, 150, 40, 200), 0.97 * box(30, 150, 40, 200)
+    picture[40:140, 50:190] = (0.1, 0.2, 0.15)
+    backdrop = Backdrop(np.full((*SIZE, 3), PINK, np.float32), noise=0.001, plain=True)
+    likely[60:120, 120:128], picture[60:120, 120:128] = 0.88, PINK
+    assert clear_ground(picture, backdrop, figure, likely)[60:120, 120:128].min() == 1
+
+
 def test_a_wisp_in_the_backdrop_is_nothing_that_was_missed_but_a_strand_is():
     figure, line = box(50, 130, 30, 90), box(18, 22, 110, 220)
     share = cv2.GaussianBlur(line, (0, 0), 3)
