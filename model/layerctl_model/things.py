@@ -89,20 +89,23 @@ def chances(looks: Sequence[Fields], size: tuple[int, int]) -> Tensor:
 
 
 def sharpen(kinds: Tensor, fields: Fields) -> Tensor:
-    """Return what pixels show (3, H, W) with the detail that a larger look at them saw.
+    """Return what pixels show (3, H, W), with the detail of things that a larger look saw.
 
     That knows better where things end and where there are gaps in them, but what fills it may be
-    background to it. So what is broad stays: the bands of a picture are put together from two
-    (Burt and Adelson, A Multiresolution Spline With Application to Image Mosaics, 1983).
+    background to it, and letters products. So what is broad stays, and so does the kind: the bands
+    of a picture are put together from two (Burt and Adelson, A Multiresolution Spline With
+    Application to Image Mosaics, 1983).
 
     Args:
         kinds: What looks that see things whole say; chances that sum to 1.
         fields: (1, C, h, w), the larger look, of the same picture.
     """
     height, width = kinds.shape[1:]
-    fine = chances((fields,), (height, width))
-    sharp = (fine + _blur(kinds - fine, DETAIL * max(height, width))).clamp(0, 1)
-    return sharp / sharp.sum(dim=0)
+    fine, coarse = chances((fields,), (height, width))[:1], kinds[:1]
+    ground = (fine + _blur(coarse - fine, DETAIL * max(height, width))).clamp(0, 1)
+    little = torch.finfo(kinds.dtype).tiny
+    shares = (kinds[1:] + little) / (kinds[1:] + little).sum(dim=0)
+    return torch.cat([ground, (1 - ground) * shares])
 
 
 def tell_apart(fields: Fields, where: Tensor, least: float, price: float = SPLIT) -> Asked:

@@ -149,6 +149,12 @@ def test_detail_makes_chances_of_chances(kind):
     assert kinds.min() >= 0
 
 
+def test_detail_leaves_a_letter_a_letter():
+    kinds = sharpen(half(2), stripes(2))
+    assert kinds[2, 120, 20:100].max() > 0.9
+    assert kinds[1].max() < 0.01
+
+
 def test_a_larger_look_sees_gaps_that_are_too_fine_for_the_others():
     seen = sharpen(half(1), stripes(2))[1, 120, 20:100]
     assert seen.view(-1, 2)[1::2].min() > 0.9
