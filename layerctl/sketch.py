@@ -49,7 +49,7 @@ class Guess:
 
     @property
     def cut(self) -> tuple[bool, ...]:
-        """For each layer whether its outline is cut along the photo's edges."""
+        """For each layer whether it is cut along the photo's edges though only drawn, not known."""
         return tuple(s and not g for s, g in zip(self.solid, self.ground, strict=True))
 
 

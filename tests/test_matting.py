@@ -80,3 +80,19 @@ def test_in_a_room_a_thing_of_its_colours_stays_whole_if_the_model_is_sure(chanc
     alpha = cut_out(noisy, rough, chance * rough, backdrop)
     assert bool(alpha[145:175, 95:125].mean() > 0.95) is kept
     assert alpha[65:135, 65:195].min() > 0.95
+
+
+@pytest.mark.parametrize(("chance", "found"), [(0.06, True), (0.01, False)])
+def test_the_end_of_a_thing_that_was_not_drawn_is_found_unless_it_is_out_of_the_question(
+    chance, found
+):
+    rng = np.random.default_rng(1)
+    picture = rng.uniform(0.5, 1, (240, 320, 3)).astype(np.float32)
+    picture[60:180, 80:220] = (0.2, 0.1, 0.3)
+    figure = np.zeros((240, 320), np.float32)
+    figure[60:180, 80:210] = 1
+    likely = 0.97 * figure
+    likely[60:180, 210:220] = chance
+    room = Backdrop(np.zeros_like(picture), noise=1.0, plain=False)
+    shown = cut_out(picture, figure, likely, room)[70:170, 212:218]
+    assert shown.mean() == (1 if found else 0)
