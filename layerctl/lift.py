@@ -88,7 +88,7 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
         rough = replace(rough, colours=woven)
         if edges:
             around = look_around(native, band, RIM * reach)
-            unsure = Doubt(_enlarge(doubt, photo.shape, band), sketch.backdrop.plain)
+            unsure = _enlarge_doubt(doubt, photo.shape, band)
             rough = _clear_ground(photo[band], rough, around, guess.ground, unsure)
         fitted = replace(rough, alphas=fit_alphas(photo[band], rough.alphas, guess.black))
         alphas[:, band], colours[:, band] = fitted.alphas, solve(photo[band], fitted)
@@ -245,6 +245,14 @@ def _enlarge(image: Floats, shape: tuple[int, ...], band: slice) -> Floats:
     below = np.minimum(above + 1, last)
     near = np.clip(at - above, 0, 1).astype(np.float32).reshape(-1, *(1,) * (image.ndim - 1))
     return _resize(image[above] * (1 - near) + image[below] * near, (len(at), shape[1]))
+
+
+def _enlarge_doubt(doubt: Doubt, shape: tuple[int, ...], band: slice) -> Doubt:
+    """Return a band of a background's doubt (h, w) enlarged to the first two sizes of `shape`."""
+    colour, least, most = (
+        _enlarge(bound, shape, band) for bound in (doubt.colour, doubt.least, doubt.most)
+    )
+    return Doubt(colour, least, most, doubt.plain)
 
 
 def _as_bytes(image: Floats) -> Bytes:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from layerctl.completion import complete, sharpen
 from layerctl.compositing import Floats, weights
 from layerctl.pyramid import spread
-from layerctl.rims import doubt_ground
+from layerctl.rims import Doubt, doubt_ground
 from layerctl.sketch import NEARBY, SEEN, WIDE, Sketch, alone
 from layerctl.texture import likeness, missing_grain, weave
 
@@ -76,10 +76,10 @@ def paint_layers(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...])
     return np.clip(colours, 0, 1)
 
 
-def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> tuple[Floats, Floats]:
+def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> tuple[Floats, Doubt]:
     """Return the background's colours with its texture where it is not seen, and their doubt.
 
-    Colours are (h, w, 3) in [0, 1]; how far off they may be is (h, w).
+    Colours are (h, w, 3) in [0, 1].
 
     Args:
         sketch: The guess, cut.
@@ -93,7 +93,7 @@ def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> tup
     # What is all of one stuff is woven of large pieces; a room's patches know what belongs where.
     patched = _patched(sketch) and likeness(surface, seen) < ONE
     finished = sharpen(surface, seen) if patched else weave(surface, seen)
-    return finished, doubt_ground(observed, seen)
+    return finished, doubt_ground(observed, seen, plain=sketch.backdrop.plain)
 
 
 def _patched(sketch: Sketch) -> bool:

@@ -3,7 +3,8 @@
 A sharpened photo has lines beside its edges, a blurred one tails, and in a pixel that both share
 the sum may ask of the thing a colour that does not exist. The backdrop would show all of that as a
 drawing of the thing. Where it is even enough to tell what goes on behind the edge, it stays as it
-is there, and the thing takes the rest; of a plain one that is surest of the hue.
+is there, and the thing takes the rest; of a plain one that is surest of the hue. Where it is not,
+it takes what is of a light or a hue that nothing nearby has.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerctl.compositing import Bytes, Floats, Stack, pick
-from layerctl.surroundings import unevenness
+from layerctl.surroundings import hues, palette, unevenness
 
 LEVEL, UNEVEN = 0.02, 3.0
 """A backdrop may be off by the first, in [0, 1], plus so many times its own unevenness nearby."""
+
+STRANGE = 0.02
+"""How far, in [0, 1], light or hue is from all nearby to be a thing's; surely so twice as far."""
 
 ALONE = 0.02
 """Alpha of all other things up to which a pixel is between one thing and the backdrop."""
@@ -40,23 +44,29 @@ LEAST = 1 / 255
 """The least alpha and the least room above or below a colour."""
 
 
-def doubt_ground(observed: Floats, seen: NDArray[np.bool_]) -> Floats:
-    """Return how far off (h, w), in [0, 1], a backdrop's colour may be from what it is told to be.
+@dataclass(frozen=True, eq=False)
+class Doubt:
+    """How far off a background's colours may be from what they are told to be.
+
+    That is by `colour` (H, W) in [0, 1]. Light and hue are between `least` and `most` (H, W, 3), as
+    nearby. A `plain` one has its hue, and changes so little that its own noise is nothing nearby.
+    """
+
+    colour: Floats
+    least: Floats
+    most: Floats
+    plain: bool
+
+
+def doubt_ground(observed: Floats, seen: NDArray[np.bool_], *, plain: bool) -> Doubt:
+    """Return how far off the colours of a background may be.
 
     Args:
         observed: (h, w, 3) in [0, 1], the photo without any shadow.
-        seen: (h, w), where it shows the backdrop alone.
+        seen: (h, w), where it shows the background alone.
+        plain: Whether that is a plain backdrop.
     """
-    doubt: Floats = LEVEL + UNEVEN * unevenness(observed, seen)
-    return doubt
-
-
-@dataclass(frozen=True, eq=False)
-class Doubt:
-    """How far off, in [0, 1], the background's colours may be (H, W); a plain one has its hue."""
-
-    colour: Floats
-    plain: bool
+    return Doubt(LEVEL + UNEVEN * unevenness(observed, seen), *palette(observed, seen), plain)
 
 
 def clear_rims(
@@ -78,14 +88,18 @@ def clear_rims(
     alphas, colours = (
         pick(levels, where) / np.float32(255) for levels in (stack.alphas, stack.colours)
     )
+    pixels = pick(photo[None], where)[0, :, :3] / np.float32(255)
+    light = np.prod(1 - alphas[np.array(stack.black)], axis=0)[:, None]
+    lit = pixels / np.maximum(light, LEAST)
     owner = things[pick(near[things], where).argmax(axis=0)]
     mine = owner, np.arange(len(owner))
     rim = _Rim(
-        pick(photo[None], where)[0, :, :3] / np.float32(255),
+        pixels,
         alphas[mine],
         colours[mine],
-        _behind(alphas, colours, stack.black),
+        colours[0] * light,
         pick(doubt.colour[None], where)[0],
+        np.zeros_like(owner) if doubt.plain else _strange(lit, doubt, where),
         TINT if doubt.plain else np.inf,
     )
     alone = alphas[things].sum(axis=0) - rim.alpha < ALONE
@@ -106,6 +120,7 @@ class _Rim:
     colour: Floats
     behind: Floats
     doubt: Floats
+    strange: Floats
     tint: float
 
     def cleared(self) -> tuple[Floats, Floats]:
@@ -154,7 +169,7 @@ class _Rim:
 
     def _beyond(self, distance: Floats) -> Floats:
         """Return from 0 to 1 how far a distance is beyond doubt: all of it at twice the doubt."""
-        beyond: Floats = np.clip(distance / self.doubt - 1, 0, 1)
+        beyond: Floats = np.maximum(np.clip(distance / self.doubt - 1, 0, 1), self.strange)
         return beyond
 
 
@@ -171,8 +186,10 @@ def _mix(alpha: Floats, colour: Floats, behind: Floats) -> Floats:
     return mixed
 
 
-def _behind(alphas: Floats, colours: Floats, black: tuple[bool, ...]) -> Floats:
-    """Return the background (M, 3) with its shadows, of layers (K, M) and (K, M, 3)."""
-    light = np.prod(1 - alphas[np.array(black)], axis=0)
-    behind: Floats = colours[0] * light[:, None]
-    return behind
+def _strange(lit: Floats, doubt: Doubt, where: NDArray[np.bool_]) -> Floats:
+    """Return from 0 to 1 how surely colours (M, 3) are none that the background has nearby."""
+    tinted = hues(np.clip(lit, 0, 1))
+    least, most = (pick(bound[None], where)[0] for bound in (doubt.least, doubt.most))
+    apart = np.maximum(least - tinted, tinted - most).max(axis=-1)
+    strange: Floats = np.clip(apart / STRANGE - 1, 0, 1)
+    return strange

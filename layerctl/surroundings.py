@@ -18,8 +18,14 @@ from layerctl.pyramid import spread
 NEARBY = 0.02
 """Reach, as a share of the longest side, of what is nearby."""
 
+AROUND = 0.06
+"""Reach, as a share of the longest side, of the light and the hues that may be found nearby."""
+
 ENOUGH = 0.05
 """Share of a neighbourhood that must be seen for it to tell anything."""
+
+UNSEEN = 2.0
+"""More than any light or hue, and with a minus less than any."""
 
 TRACE, MARGIN = 0.1, 0.006
 """A pixel with less than the first of a thing, or of its chance, shows the surroundings, so far
@@ -54,6 +60,28 @@ def unevenness(picture: Floats, seen: NDArray[np.bool_]) -> Floats:
     deviation = np.sqrt(np.maximum(squares.sum(axis=-1, keepdims=True), 0))
     uneven: Floats = spread(deviation, share > ENOUGH)[..., 0]
     return uneven
+
+
+def hues(colours: Floats) -> Floats:
+    """Return the light of colours (..., 3), and how much redder and bluer than that they are."""
+    light = colours.mean(axis=-1, keepdims=True)
+    tinted: Floats = np.concatenate([light, (colours - light)[..., ::2]], axis=-1)
+    return tinted
+
+
+def palette(picture: Floats, seen: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Return the least and the most (h, w, 3) of light and hue nearby, also near what is not seen.
+
+    Args:
+        picture: (h, w, 3) in [0, 1].
+        seen: (h, w), what counts of it.
+    """
+    tinted, kernel = hues(picture), np.ones((2 * round(AROUND * max(seen.shape)) + 1,) * 2)
+    counts = seen[..., None]
+    least = cv2.erode(np.where(counts, tinted, np.float32(UNSEEN)), kernel)
+    most = cv2.dilate(np.where(counts, tinted, np.float32(-UNSEEN)), kernel)
+    told = least[..., 0] < UNSEEN
+    return spread(least, told), spread(most, told)
 
 
 def surrounding_odds(picture: Floats, figure: Floats, chance: Floats) -> Floats:

@@ -8,6 +8,7 @@ import pytest
 from layerctl.compositing import Stack, solve
 from layerctl.matting import look_around
 from layerctl.rims import Doubt, clear_rims, doubt_ground
+from layerctl.surroundings import palette
 
 SIDE = 64
 EDGE = slice(None), 32
@@ -34,7 +35,8 @@ def before_paper(beside, alpha=0):
 
 def cleared(photo, stack, ground=GROUND, doubt=0.03, *, plain=False):
     near = look_around(stack.alphas, slice(0, SIDE), 3)
-    unsure = Doubt(np.full((SIDE, SIDE), doubt, np.float32), plain)
+    any_ = np.full((SIDE, SIDE, 3), 2, np.float32)
+    unsure = Doubt(np.full((SIDE, SIDE), doubt, np.float32), -any_, any_, plain)
     return clear_rims(photo, stack, near, ground, unsure)
 
 
@@ -153,6 +155,58 @@ def test_an_even_backdrop_is_surer_than_a_rough_one_and_that_is_told_nearby():
     observed[:, SIDE:] += rng.normal(0, 0.05, (SIDE, SIDE, 3))
     seen = np.ones((SIDE, 2 * SIDE), bool)
     seen[20:40, 10:30] = False
-    doubt = doubt_ground(observed, seen)
+    doubt = doubt_ground(observed, seen, plain=False).colour
     assert doubt[:, : SIDE - 8] == pytest.approx(0.02, abs=1e-3)
     assert doubt[:, SIDE + 8 :].min() > 0.12
+
+
+def before_planks(beside, alpha=0):
+    """Return a photo of a thing before planks, dark and light brown, with a column beside it.
+
+    Also the stack, which knows them, and what of light and hue they have nearby.
+    """
+    photo, stack = before_paper((0, 0, 0), alpha)
+    planks = np.full((SIDE, SIDE, 3), (170, 130, 80), np.uint8)
+    planks[::2] = (110, 80, 45)
+    photo[:, :33, :3] = planks[:, :33]
+    photo[(*EDGE, slice(3))] = beside
+    seen = np.zeros((SIDE, SIDE), bool)
+    seen[:, :30] = True
+    nearby = palette(photo[..., :3] / np.float32(255), seen)
+    return photo, replace(stack, colours=np.stack([planks, stack.colours[1]])), nearby
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize(
+    ("beside", "strange"),
+    [
+        ((150, 150, 150), True),
+        ((120, 88, 50), False),
+        ((60, 44, 25), True),
+        ((230, 176, 108), True),
+        ((140, 106, 64), False),
+        ((107, 77, 42), False),
+        ((130, 122, 100), True),
+    ],
+)
+def test_what_planks_have_nowhere_nearby_is_the_thing_s(beside, strange, plain):
+    photo, stack, nearby = before_planks(beside)
+    near = look_around(stack.alphas, slice(0, SIDE), 3)
+    unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), *nearby, plain)
+    clear = clear_rims(photo, stack, near, GROUND, unsure)
+    gained = clear.alphas[1][EDGE][1::2]
+    assert gained.all() == gained.any() == (strange and not plain)
+    assert np.abs(shown(photo, clear) - photo[..., :3]).max() <= 1
+
+
+def test_what_is_strange_is_told_in_full_light():
+    shadowed = np.array((60, 44, 25)), np.array((75, 75, 75))
+    for beside, strange in zip(shadowed, (False, True), strict=True):
+        photo, stack, nearby = before_planks(beside)
+        alphas = np.stack([stack.alphas[0], np.full((SIDE, SIDE), 128, np.uint8), stack.alphas[1]])
+        colours = np.stack([stack.colours[0], 0 * stack.colours[0], stack.colours[1]])
+        near = look_around(alphas, slice(0, SIDE), 3)
+        unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), *nearby, plain=False)
+        dim = Stack(alphas, colours, (False, True, False))
+        clear = clear_rims(photo, dim, near, (True, True, False), unsure)
+        assert clear.alphas[2][EDGE].any() == strange

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from layerctl.surroundings import surrounding_odds, unevenness
+from layerctl.surroundings import hues, palette, surrounding_odds, unevenness
 
 SIZE = 180, 240
 STRAND = np.s_[20:50, 118:122]
@@ -74,3 +74,24 @@ def test_any_size_has_surroundings(size, shown):
     odds = surrounding_odds(np.full((*size, 3), 0.5, np.float32), figure, figure)
     assert odds.shape == size
     assert np.isfinite(odds).all()
+
+
+def test_a_palette_holds_the_light_and_the_hues_of_what_is_seen_nearby():
+    picture = np.full((100, 200, 3), (0.6, 0.5, 0.4), np.float32)
+    picture[::3], picture[:, 100:] = (0.3, 0.2, 0.1), 0.9
+    seen = np.ones((100, 200), bool)
+    seen[40:60, 40:60] = False
+    picture[~seen] = (0, 1, 0)
+    least, most = palette(picture, seen)
+    brown = seen.copy()
+    brown[:, 85:] = False
+    np.testing.assert_allclose(least[brown], np.full((8100, 3), (0.2, 0.1, -0.1)), atol=1e-5)
+    np.testing.assert_allclose(most[brown], np.full((8100, 3), (0.5, 0.1, -0.1)), atol=1e-5)
+    np.testing.assert_allclose(most[~seen][:, 1:], np.full((400, 2), (0.1, -0.1)), atol=1e-5)
+    np.testing.assert_allclose(least[:, 115:, 0], 0.9, atol=1e-5)
+
+
+def test_hues_do_not_change_with_light_that_is_added():
+    colours = np.random.default_rng(2).random((5, 3), dtype=np.float32) / 2
+    lighter = hues(colours + 0.25) - hues(colours)
+    np.testing.assert_allclose(lighter, np.full((5, 3), (0.25, 0, 0)), atol=1e-6)
