@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from layerctl.completion import complete, sharpen
 from layerctl.compositing import Floats, weights
+from layerctl.lines import continue_lines
 from layerctl.pyramid import spread
 from layerctl.rims import Doubt, doubt_ground
 from layerctl.sketch import NEARBY, SEEN, WIDE, Sketch, alone
@@ -91,8 +92,10 @@ def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> tup
     seen = _in_focus(seen, sketch.soft)
     surface = np.where(seen[..., None], observed, smooth)
     # What is all of one stuff is woven of large pieces; a room's patches know what belongs where.
-    patched = _patched(sketch) and likeness(surface, seen) < ONE
-    finished = sharpen(surface, seen) if patched else weave(surface, seen)
+    if _patched(sketch) and likeness(surface, seen) < ONE:
+        finished = continue_lines(sharpen(surface, seen), surface, seen)
+    else:
+        finished = weave(surface, seen)
     return finished, doubt_ground(observed, seen, plain=sketch.backdrop.plain)
 
 

@@ -24,7 +24,7 @@ preset.listing preset
 checkpoints.folder checkpoints.download
 checkpoints.catalogue checkpoints
 gaps pyramid things
-backdrop completion coverage focus instances network texture
+backdrop completion coverage focus instances lines network texture
 limbs texts.encoding texts fit surroundings
 matting rims sketch
 paint shadow

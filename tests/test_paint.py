@@ -116,12 +116,28 @@ def test_behind_the_product_each_ground_has_its_own_grain():
     assert 0.03 < apart[hidden & (rows > 160)].std() < 0.09
 
 
+def test_in_a_room_the_seams_of_a_wall_go_on_behind_the_product():
+    photo, layers = scene()
+    rng = np.random.default_rng(4)
+    wall = cv2.resize(rng.random((4, 5, 3), dtype=np.float32), (420, 300))
+    ground = 0.3 + 0.4 * cv2.GaussianBlur(wall, (0, 0), 15)
+    hidden = layers[1][..., 3] > 0.99
+    middle = round(np.flatnonzero(hidden.any(axis=1)).mean())
+    ground[middle - 3 : middle + 3] += 0.2
+    layers[0][..., :3] = cv2.resize(cv2.resize(ground, (42, 30)), (420, 300))
+    shown = ground + layers[1][..., 3:] * (layers[1][..., :3] - ground)
+    photo[..., :3] = np.rint(np.clip(shown, 0, 1) * 255)
+    found = lift(photo, guess_of(layers), 420).colours[0].mean(axis=-1) / 255
+    seam = found[middle - 1 : middle + 1] - (found[middle - 20] + found[middle + 20]) / 2
+    assert seam[:, hidden[middle]].mean() > 0.15
+
+
 def test_behind_what_is_clear_itself_no_patches_are_looked_for(monkeypatch):
     photo, layers = scene()
     rng = np.random.default_rng(3)
     photo[..., :3] = np.clip(photo[..., :3] + rng.normal(0, 20, photo[..., :3].shape), 0, 255)
     photo[:20, :20, 3] = 0
-    for name in ("complete", "sharpen"):
+    for name in ("complete", "sharpen", "continue_lines"):
         monkeypatch.setattr(f"layerctl.paint.{name}", None)
     stack = lift(photo, guess_of(layers), 420)
     assert np.abs(flatten(stack, photo).astype(int)[30:] - photo[30:]).max() <= 1
