@@ -92,10 +92,11 @@ def test_texture_has_no_lines(seed):
     assert continue_lines(smooth, smooth, known) is smooth
 
 
-def test_a_soft_blot_on_either_side_is_no_line():
+@pytest.mark.parametrize(("radius", "column"), [(25, 142), (10, 155), (20, 160)])
+def test_a_soft_blot_on_either_side_is_no_line(radius, column):
     picture = np.full((*SIZE, 3), 0.6, np.float32)
-    for column in (142, 338):
-        cv2.circle(picture, (column, 180), 25, (0.3, 0.3, 0.3), -1)
+    for middle in (column, SIZE[1] - column):
+        cv2.circle(picture, (middle, 180), radius, (0.3, 0.3, 0.3), -1)
     smooth, known = behind(cv2.GaussianBlur(picture, (0, 0), 8))
     assert continue_lines(smooth, smooth, known) is smooth
 
