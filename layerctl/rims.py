@@ -5,16 +5,19 @@ the sum may ask of the thing a colour that does not exist. The backdrop would sh
 drawing of the thing. Where it is even enough to tell what goes on behind the edge, it stays as it
 is there, and the thing takes the rest; of a plain one that is surest of the hue. Where it is not,
 it takes what is of a light or a hue that nothing nearby has.
+
+Where several things share a pixel the backdrop has little to show of it, and would come out in any
+colour: if that is beyond doubt, the lowest of them covers it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerctl.compositing import Bytes, Floats, Stack, pick
+from layerctl.compositing import Bytes, Floats, Stack, pick, solve
 from layerctl.surroundings import hues, palette, unevenness
 
 LEVEL, UNEVEN = 0.02, 3.0
@@ -108,7 +111,30 @@ def clear_rims(
     for levels, values in zip(cleared, rim.cleared(), strict=True):
         flat = levels.reshape(len(levels), where.size, *levels.shape[3:])
         flat[at] = np.rint(values[alone] * 255)
-    return Stack(*cleared, stack.black)
+    between = np.flatnonzero(where)[~alone]
+    return _cover_between(photo, Stack(*cleared, stack.black), things, between, rim.doubt[~alone])
+
+
+def _cover_between(
+    photo: Bytes, stack: Stack, things: NDArray[np.intp], at: NDArray[np.intp], doubt: Floats
+) -> Stack:
+    """Return the stack with no background, at some pixels, where it would be far from its colour.
+
+    Args:
+        photo: (H, W, 4) straight RGBA.
+        stack: Alphas and a first guess at the colours, the background's complete.
+        things: Which layers are things, lowest first; more than one is seen at these pixels.
+        at: (M,), their flat positions.
+        doubt: (M,), how far off the background may be there, in [0, 1].
+    """
+    flat = stack.alphas.reshape(len(stack.alphas), -1).copy()
+    colours = stack.colours.reshape(len(flat), -1, 3)[:, at]
+    some = Stack(flat[:, None, at], colours[:, None], stack.black)
+    shown = solve(photo.reshape(1, -1, 4)[:, at], some)[0, 0].astype(np.float32)
+    ghost = np.linalg.norm(shown - colours[0], axis=-1) > 2 * 255 * doubt
+    lowest = things[(flat[things][:, at[ghost]] > 0).argmax(axis=0)]
+    flat[lowest, at[ghost]] = 255
+    return replace(stack, alphas=flat.reshape(stack.alphas.shape))
 
 
 @dataclass(frozen=True, eq=False)

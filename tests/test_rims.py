@@ -134,13 +134,27 @@ def test_a_line_in_a_shadow_is_told_from_the_backdrop_in_that_shadow():
     assert np.array_equal(clear.alphas, alphas)
 
 
-def test_between_two_things_nothing_is_the_backdrop_s():
-    photo, stack = before_paper((255, 0, 0), alpha=100)
-    alphas = np.stack([*stack.alphas, stack.alphas[1]])
-    colours = np.stack([*stack.colours, stack.colours[1]])
-    both = Stack(alphas, colours, (False,) * 3)
-    clear = cleared(photo, both, (True, False, False))
-    assert np.array_equal(clear.alphas, alphas)
+def between_two(alphas_, colours_, pixel, doubt=0.05):
+    """Return the alphas of two things that share one pixel before paper, as they are cleared."""
+    photo, stack = before_paper(pixel, alpha=100)
+    above = stack.alphas[1].copy()
+    alphas, colours = np.stack([*stack.alphas, above]), np.stack([*stack.colours, stack.colours[1]])
+    for k, (alpha, colour) in enumerate(zip(alphas_, colours_, strict=True), 1):
+        alphas[k][EDGE], colours[k][EDGE] = alpha, colour
+    clear = cleared(photo, Stack(alphas, colours, (False,) * 3), (True, False, False), doubt)
+    return [int(alpha[EDGE].max()) for alpha in clear.alphas]
+
+
+def test_between_two_things_the_lower_covers_what_would_be_a_glaring_backdrop():
+    seen = between_two((60, 200), ((0, 0, 250), (10, 10, 250)), (0, 90, 0))
+    assert seen == [255, 255, 200]
+
+
+def test_between_two_things_the_backdrop_stays_where_it_shows_its_colour():
+    colours = np.array((40, 90, 200)), np.array((200, 60, 40))
+    mixed = 0.25 * np.array(PAPER) + 0.25 * colours[0] + 0.5 * colours[1]
+    seen = between_two((128, 128), colours, np.rint(mixed))
+    assert seen == [255, 128, 128]
 
 
 def test_without_things_there_are_no_rims():
