@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl.backdrop import shade, share_of
 from layerctl.compositing import Bytes, Floats, Stack, pick
 from layerctl.pyramid import spread
 from layerctl.sketch import NEARBY, Sketch, alone
@@ -23,6 +24,14 @@ FAINT, SHADED = 0.05, 0.15
 
 HINT = 0.02
 """Alpha up to which a whole shadow is none on a plain backdrop, where nothing else is darker."""
+
+HUE, GLOOMY = 0.04, 0.2
+"""How far, in [0, 1], a shadow's colour may be from a plain backdrop's, darkened, and the light up
+to which that is too dark to show one.
+"""
+
+BESIDE = 9
+"""Width in pixels of a thing's outline, beside which a shadow begins."""
 
 EVEN, TEXTURED = 0.003, 0.006
 """Blurs of a measured shadow, as shares of the longest side, on a plain backdrop and on others:
@@ -74,11 +83,41 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
     known = spread(missing[..., None], bare)[..., 0]
     blur = (EVEN if sketch.backdrop.plain else TEXTURED) * max(rough.shape)
     smooth = np.maximum(cv2.GaussianBlur(known, (0, 0), blur), 0)
-    alpha: Floats = smooth * np.clip((rough - FAINT) / (SHADED - FAINT), 0, 1)
+    near = np.clip((rough - FAINT) / (SHADED - FAINT), 0, 1)
+    if sketch.backdrop.plain:
+        near = np.maximum(near, _reached(picture, lit, smooth, near > 0.5, ground))
+    alpha: Floats = smooth * near
     if not sketch.backdrop.plain:
         alpha = np.minimum(alpha * _neutral(picture, lit, bare), DENSEST)
     least = HINT if sketch.backdrop.plain else FAINT
     return alpha if alpha.max(initial=0) > least else np.zeros_like(alpha)
+
+
+def _reached(
+    picture: Floats, lit: Floats, missing: Floats, drawn: NDArray[np.bool_], ground: Floats
+) -> Floats:
+    """Return how surely (h, w) a plain backdrop is in a shadow that begins where one is known.
+
+    That is where one was drawn, or at a thing: the whole patch that is darker there, if it has the
+    backdrop's hue and is nowhere as dark as dark things are.
+
+    Args:
+        picture: (h, w, 3), the photo.
+        lit: (h, w, 3), the backdrop without a shadow on it.
+        missing: (h, w), the share of the light that is missing, smooth.
+        drawn: (h, w), where a shadow was drawn.
+        ground: (h, w), the share of the backdrop and its shadow.
+    """
+    blur = EVEN * max(ground.shape)
+    off = cv2.GaussianBlur(shade(picture, lit)[1], (0, 0), blur)
+    things = (ground < 0.5).astype(np.uint8)
+    dim = (missing > HINT) & (off < HUE) & (things == 0) & (lit.mean(axis=-1) > GLOOMY)
+    begun = drawn | (cv2.dilate(things, np.ones((BESIDE, BESIDE), np.uint8)) > 0)
+    patches = cv2.connectedComponents(dim.astype(np.uint8))[1]
+    shadow = dim & (share_of(begun, patches) > 0) & (share_of(missing > DENSEST, patches) == 0)
+    reached = cv2.GaussianBlur(shadow.astype(np.float32), (0, 0), blur)
+    surely: Floats = np.clip(2 * reached, 0, 1)
+    return surely
 
 
 def _neutral(picture: Floats, lit: Floats, bare: NDArray[np.bool_]) -> Floats:

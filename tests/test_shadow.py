@@ -1,13 +1,16 @@
-"""Shadows take the light that edges leave beside things on a plain backdrop."""
+"""Shadows take the light that is missing on a plain backdrop, and what edges leave of it."""
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
+from layerctl.backdrop import Backdrop
 from layerctl.compositing import Stack, fit_alphas, solve
 from layerctl.matting import look_around
-from layerctl.shadow import settle_shadow
+from layerctl.shadow import cast_shadow, settle_shadow
+from layerctl.sketch import Sketch
 
 SIDE = 64
 PAPER, THING, DENSITY = (230, 225, 220), (40, 90, 200), 60
@@ -101,3 +104,58 @@ def test_on_a_nearly_black_backdrop_grain_makes_no_shadow():
     stack.colours[0] = 4
     found = settled(photo, stack)
     assert np.abs(found.alphas[1].astype(int) - DENSITY).max() <= 6
+
+
+SIZE = 300, 400
+THERE = np.s_[80:200, 160:240]
+DRAWN = np.s_[215:235, 60:130]
+PATCH = np.s_[215:235, 60:340]
+AWAY = np.s_[220:230, 240:335]
+"""Where a thing is, a shadow was drawn, it really is, and that is far from what was drawn."""
+
+
+def measured(patch=PATCH, drawn=DRAWN, colour=None, light=0.75, paper=(0.9, 0.88, 0.85)):
+    """Return the alpha of the shadow on paper before which a thing stands, as the photo says."""
+    small = np.ones((*SIZE, 4), np.float32)
+    small[..., :3] = np.array(paper)
+    lit, mask = small[..., :3].copy(), np.zeros(SIZE, np.float32)
+    mask[patch] = 1
+    shade = light * np.array(paper if colour is None else colour)
+    mask = cv2.GaussianBlur(mask, (0, 0), 2)[..., None]
+    small[..., :3] += mask * (shade - small[..., :3])
+    small[(*THERE, slice(3))] = (0.8, 0.1, 0.1)
+    layers, shares = np.zeros((3, *SIZE, 4), np.float32), np.zeros((3, *SIZE), np.float32)
+    layers[0, ..., :3], layers[0, ..., 3] = lit, 1
+    layers[1, ..., 3][drawn] = 0.3
+    shares[2][THERE] = layers[2, ..., 3][THERE] = 1
+    shares[0], soft = 1 - shares[2], np.zeros(SIZE, bool)
+    sketch = Sketch(small, layers, shares, Backdrop(lit, 0.001, plain=True), 1.0, soft)
+    return cast_shadow(sketch, 1).layers[1, ..., 3]
+
+
+NOWHERE = np.s_[0:0, 0:0]
+
+
+def test_a_shadow_that_was_drawn_in_part_is_all_there():
+    assert measured()[AWAY] == pytest.approx(0.25, abs=0.02)
+
+
+def test_what_is_darker_at_a_thing_is_its_shadow_though_none_was_drawn():
+    found = measured(patch=np.s_[195:230, 150:330], drawn=NOWHERE)
+    assert found[205:225, 165:320] == pytest.approx(0.25, abs=0.02)
+
+
+def test_what_is_darker_far_from_things_and_shadows_is_the_backdrop_s():
+    assert not measured(patch=np.s_[250:270, 60:340], drawn=NOWHERE).any()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"colour": (0.9, 0.7, 0.5)},
+        {"light": 0.2},
+        {"paper": (0.15, 0.14, 0.13)},
+    ],
+)
+def test_what_has_another_hue_or_is_far_too_dark_or_on_dark_paper_is_no_shadow(other):
+    assert measured(**other)[AWAY].max() < 0.03
