@@ -35,6 +35,7 @@ from layerctl.pyramid import spread
 from layerctl.rims import Doubt, clear_rims
 from layerctl.shadow import SHADED, cast_shadow, nearby, settle_shadow
 from layerctl.sketch import Guess, Sketch, alone
+from layerctl.surroundings import Palette
 
 TRACE = 0.1
 """Share of a pixel from which the model saw something of a layer there."""
@@ -249,10 +250,11 @@ def _enlarge(image: Floats, shape: tuple[int, ...], band: slice) -> Floats:
 
 def _enlarge_doubt(doubt: Doubt, shape: tuple[int, ...], band: slice) -> Doubt:
     """Return a band of a background's doubt (h, w) enlarged to the first two sizes of `shape`."""
-    colour, least, most = (
-        _enlarge(bound, shape, band) for bound in (doubt.colour, doubt.least, doubt.most)
+    nearby, own = (
+        Palette(_enlarge(one.least, shape, band), _enlarge(one.most, shape, band))
+        for one in (doubt.nearby, doubt.own)
     )
-    return Doubt(colour, least, most, doubt.plain)
+    return Doubt(_enlarge(doubt.colour, shape, band), nearby, own, doubt.plain)
 
 
 def _as_bytes(image: Floats) -> Bytes:

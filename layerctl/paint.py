@@ -12,6 +12,7 @@ from layerctl.lines import continue_lines
 from layerctl.pyramid import spread
 from layerctl.rims import Doubt, doubt_ground
 from layerctl.sketch import NEARBY, SEEN, WIDE, Sketch, alone
+from layerctl.surroundings import palette
 from layerctl.texture import likeness, missing_grain, weave
 
 FINE = (7, 5, 3, 1)
@@ -22,6 +23,9 @@ RIM = 0.04
 
 OUTLINE = 0.015
 """How far from what is seen of a thing its outline may be, as a share of the longest side."""
+
+OWN = 0.01
+"""How far from a thing's outline, as a share of the longest side, its own colours are told."""
 
 GRAIN = 5
 """Side in pixels of the neighbourhood whose mean says what a pixel shows, whatever its noise."""
@@ -96,7 +100,8 @@ def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> tup
         finished = continue_lines(sharpen(surface, seen), surface, seen)
     else:
         finished = weave(surface, seen)
-    return finished, doubt_ground(observed, seen, plain=sketch.backdrop.plain)
+    own = palette(sketch.small[..., :3], alone(1 - shares[0], FINE), OWN)
+    return finished, doubt_ground(observed, seen, own, plain=sketch.backdrop.plain)
 
 
 def _patched(sketch: Sketch) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerctl.compositing import Bytes, Floats, Stack, pick, solve
-from layerctl.surroundings import hues, palette, unevenness
+from layerctl.surroundings import Palette, hues, palette, unevenness
 
 LEVEL, UNEVEN = 0.02, 3.0
 """A backdrop may be off by the first, in [0, 1], plus so many times its own unevenness nearby."""
@@ -51,25 +51,28 @@ LEAST = 1 / 255
 class Doubt:
     """How far off a background's colours may be from what they are told to be.
 
-    That is by `colour` (H, W) in [0, 1]. Light and hue are between `least` and `most` (H, W, 3), as
-    nearby. A `plain` one has its hue, and changes so little that its own noise is nothing nearby.
+    That is by `colour` (H, W) in [0, 1]. It has light and hues as it has `nearby`, while `own` are
+    those of things. A `plain` one has its hue, and changes so little that its own noise is nothing
+    nearby.
     """
 
     colour: Floats
-    least: Floats
-    most: Floats
+    nearby: Palette
+    own: Palette
     plain: bool
 
 
-def doubt_ground(observed: Floats, seen: NDArray[np.bool_], *, plain: bool) -> Doubt:
+def doubt_ground(observed: Floats, seen: NDArray[np.bool_], own: Palette, *, plain: bool) -> Doubt:
     """Return how far off the colours of a background may be.
 
     Args:
         observed: (h, w, 3) in [0, 1], the photo without any shadow.
         seen: (h, w), where it shows the background alone.
+        own: Of things.
         plain: Whether that is a plain backdrop.
     """
-    return Doubt(LEVEL + UNEVEN * unevenness(observed, seen), *palette(observed, seen), plain)
+    uneven = LEVEL + UNEVEN * unevenness(observed, seen)
+    return Doubt(uneven, palette(observed, seen), own, plain)
 
 
 def clear_rims(
@@ -102,7 +105,8 @@ def clear_rims(
         colours[mine],
         colours[0] * light,
         pick(doubt.colour[None], where)[0],
-        np.zeros_like(owner) if doubt.plain else _strange(lit, doubt, where),
+        0.0 if doubt.plain else np.clip(_outside(lit, doubt.nearby, where) / STRANGE - 1, 0, 1),
+        1 - np.clip(_outside(pixels, doubt.own, where) / STRANGE, 0, 1),
         TINT if doubt.plain else np.inf,
     )
     alone = alphas[things].sum(axis=0) - rim.alpha < ALONE
@@ -146,7 +150,8 @@ class _Rim:
     colour: Floats
     behind: Floats
     doubt: Floats
-    strange: Floats
+    strange: Floats | float
+    akin: Floats
     tint: float
 
     def cleared(self) -> tuple[Floats, Floats]:
@@ -181,7 +186,7 @@ class _Rim:
     def _gain(self) -> Floats:
         """Return the alpha that is missing to show the photo before what is behind.
 
-        None of it where it would make a hard line of a faint one.
+        None of it where it would make a hard line of a faint one, unless the thing has that colour.
         """
         apart = self.pixels - self.behind
         distance = np.linalg.norm(apart, axis=-1)
@@ -190,7 +195,8 @@ class _Rim:
         needed = np.minimum((np.abs(apart) / np.maximum(room, LEAST)).max(axis=-1), 1)
         missing = np.maximum(np.ceil(needed * 255) / 255 - self.alpha, 0)
         faint = np.clip((HARD - missing) / (HARD - FAINT), 0, 1)
-        gain: Floats = missing * np.maximum(faint, np.clip(distance / PLAINLY - 1, 0, 1))
+        plainly = np.clip(distance / PLAINLY - 1, 0, 1)
+        gain: Floats = missing * np.maximum(np.maximum(faint, self.akin), plainly)
         return gain
 
     def _beyond(self, distance: Floats) -> Floats:
@@ -212,10 +218,9 @@ def _mix(alpha: Floats, colour: Floats, behind: Floats) -> Floats:
     return mixed
 
 
-def _strange(lit: Floats, doubt: Doubt, where: NDArray[np.bool_]) -> Floats:
-    """Return from 0 to 1 how surely colours (M, 3) are none that the background has nearby."""
-    tinted = hues(np.clip(lit, 0, 1))
-    least, most = (pick(bound[None], where)[0] for bound in (doubt.least, doubt.most))
-    apart = np.maximum(least - tinted, tinted - most).max(axis=-1)
-    strange: Floats = np.clip(apart / STRANGE - 1, 0, 1)
-    return strange
+def _outside(colours: Floats, palette: Palette, where: NDArray[np.bool_]) -> Floats:
+    """Return how far (M,) light or hue of colours (M, 3) at M places is from all of a palette's."""
+    tinted = hues(np.clip(colours, 0, 1))
+    least, most = (pick(bound[None], where)[0] for bound in (palette.least, palette.most))
+    outside: Floats = np.maximum(np.maximum(least - tinted, tinted - most).max(axis=-1), 0)
+    return outside

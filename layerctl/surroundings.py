@@ -7,6 +7,8 @@ as a plain backdrop does.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -69,19 +71,28 @@ def hues(colours: Floats) -> Floats:
     return tinted
 
 
-def palette(picture: Floats, seen: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Return the least and the most (h, w, 3) of light and hue nearby, also near what is not seen.
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """The least and the most (h, w, 3) there is of light and hue nearby."""
+
+    least: Floats
+    most: Floats
+
+
+def palette(picture: Floats, seen: NDArray[np.bool_], reach: float = AROUND) -> Palette:
+    """Return what light and hues (h, w, 3) there are nearby, also near what is not seen.
 
     Args:
         picture: (h, w, 3) in [0, 1].
         seen: (h, w), what counts of it.
+        reach: How far that is, as a share of the longest side.
     """
-    tinted, kernel = hues(picture), np.ones((2 * round(AROUND * max(seen.shape)) + 1,) * 2)
+    tinted, kernel = hues(picture), np.ones((2 * round(reach * max(seen.shape)) + 1,) * 2)
     counts = seen[..., None]
     least = cv2.erode(np.where(counts, tinted, np.float32(UNSEEN)), kernel)
     most = cv2.dilate(np.where(counts, tinted, np.float32(-UNSEEN)), kernel)
     told = least[..., 0] < UNSEEN
-    return spread(least, told), spread(most, told)
+    return Palette(spread(least, told), spread(most, told))
 
 
 def surrounding_odds(picture: Floats, figure: Floats, chance: Floats) -> Floats:

@@ -291,3 +291,18 @@ def test_the_layers_do_not_depend_on_the_bands_they_are_made_in(monkeypatch, siz
     banded = lift(large, guess, 300)
     assert np.array_equal(banded.alphas, whole.alphas)
     assert np.array_equal(banded.colours, whole.colours)
+
+
+@pytest.mark.parametrize("glints", [0.0, 0.2])
+def test_a_glint_at_the_edge_of_a_thing_with_glints_is_its_own_and_of_another_a_halo(glints):
+    photo, layers = scene()
+    layers[0][..., :3], layers[1][..., :3] = 0.88, 0.7
+    layers[1][np.random.default_rng(1).random((300, 420)) < glints, :3] = 1
+    thing = layers[1][..., 3] > 0
+    ring = (cv2.dilate(thing.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~thing
+    shown = layers[0][..., :3] + layers[1][..., 3:] * (layers[1][..., :3] - layers[0][..., :3])
+    shown[ring] = 0.97
+    photo[..., :3] = np.rint(shown * 255)
+    ground = lift(photo, guess_of(layers), 420).colours[0] / 255
+    off = np.abs(ground[ring] - 0.88).mean()
+    assert (off < 0.02) if glints else (off > 0.05)

@@ -8,7 +8,7 @@ import pytest
 from layerctl.compositing import Stack, solve
 from layerctl.matting import look_around
 from layerctl.rims import Doubt, clear_rims, doubt_ground
-from layerctl.surroundings import palette
+from layerctl.surroundings import Palette, palette
 
 SIDE = 64
 EDGE = slice(None), 32
@@ -33,10 +33,17 @@ def before_paper(beside, alpha=0):
     return photo, Stack(alphas, colours, (False, False))
 
 
-def cleared(photo, stack, ground=GROUND, doubt=0.03, *, plain=False):
+def colours(least, most):
+    """Return a palette that is the same everywhere."""
+    return Palette(*(np.full((SIDE, SIDE, 3), bound, np.float32) for bound in (least, most)))
+
+
+ALL, NONE = colours(-2, 2), colours(2, -2)
+
+
+def cleared(photo, stack, ground=GROUND, doubt=0.03, *, own=NONE, plain=False):
     near = look_around(stack.alphas, slice(0, SIDE), 3)
-    any_ = np.full((SIDE, SIDE, 3), 2, np.float32)
-    unsure = Doubt(np.full((SIDE, SIDE), doubt, np.float32), -any_, any_, plain)
+    unsure = Doubt(np.full((SIDE, SIDE), doubt, np.float32), ALL, own, plain)
     return clear_rims(photo, stack, near, ground, unsure)
 
 
@@ -84,12 +91,23 @@ def test_what_the_backdrop_does_not_exclude_stays_on_it():
     assert np.array_equal(clear.colours, stack.colours)
 
 
-def test_a_faint_bright_line_before_white_is_not_made_a_hard_one():
+@pytest.mark.parametrize(
+    ("own", "gained"),
+    [
+        (NONE, 0),
+        (colours((0.5, -0.2, 0), (0.9, 0, 0.2)), 0),
+        (colours((0.5, 0.1, -0.3), (1, 0.3, -0.1)), 0),
+        (colours((0.9, -0.1, -0.1), (0.99, 0.1, 0.1)), 130),
+        (colours((0.9, -0.1, -0.1), (1, 0.1, 0.1)), 255),
+    ],
+)
+def test_a_faint_bright_line_before_white_is_not_made_a_hard_one_but_of_a_white_thing(own, gained):
     photo, stack = before_paper((255, 255, 255))
     white = np.full_like(stack.colours[0], 240)
     photo[:, :32, :3] = 240
-    clear = cleared(photo, replace(stack, colours=np.stack([white, stack.colours[1]])), doubt=0.02)
-    assert clear.alphas[1][EDGE].max() < 20
+    bright = replace(stack, colours=np.stack([white, stack.colours[1]]))
+    clear = cleared(photo, bright, doubt=0.02, own=own)
+    assert abs(int(clear.alphas[1][EDGE].max()) - gained) < 20
 
 
 @pytest.mark.parametrize("hue", [(8, 0, -8), (-6, 3, 6)])
@@ -169,7 +187,7 @@ def test_an_even_backdrop_is_surer_than_a_rough_one_and_that_is_told_nearby():
     observed[:, SIDE:] += rng.normal(0, 0.05, (SIDE, SIDE, 3))
     seen = np.ones((SIDE, 2 * SIDE), bool)
     seen[20:40, 10:30] = False
-    doubt = doubt_ground(observed, seen, plain=False).colour
+    doubt = doubt_ground(observed, seen, NONE, plain=False).colour
     assert doubt[:, : SIDE - 8] == pytest.approx(0.02, abs=1e-3)
     assert doubt[:, SIDE + 8 :].min() > 0.12
 
@@ -206,7 +224,7 @@ def before_planks(beside, alpha=0):
 def test_what_planks_have_nowhere_nearby_is_the_thing_s(beside, strange, plain):
     photo, stack, nearby = before_planks(beside)
     near = look_around(stack.alphas, slice(0, SIDE), 3)
-    unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), *nearby, plain)
+    unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), nearby, NONE, plain)
     clear = clear_rims(photo, stack, near, GROUND, unsure)
     gained = clear.alphas[1][EDGE][1::2]
     assert gained.all() == gained.any() == (strange and not plain)
@@ -220,7 +238,7 @@ def test_what_is_strange_is_told_in_full_light():
         alphas = np.stack([stack.alphas[0], np.full((SIDE, SIDE), 128, np.uint8), stack.alphas[1]])
         colours = np.stack([stack.colours[0], 0 * stack.colours[0], stack.colours[1]])
         near = look_around(alphas, slice(0, SIDE), 3)
-        unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), *nearby, plain=False)
+        unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), nearby, NONE, plain=False)
         dim = Stack(alphas, colours, (False, True, False))
         clear = clear_rims(photo, dim, near, (True, True, False), unsure)
         assert clear.alphas[2][EDGE].any() == strange

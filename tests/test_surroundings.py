@@ -82,7 +82,8 @@ def test_a_palette_holds_the_light_and_the_hues_of_what_is_seen_nearby():
     seen = np.ones((100, 200), bool)
     seen[40:60, 40:60] = False
     picture[~seen] = (0, 1, 0)
-    least, most = palette(picture, seen)
+    found = palette(picture, seen)
+    least, most = found.least, found.most
     brown = seen.copy()
     brown[:, 85:] = False
     np.testing.assert_allclose(least[brown], np.full((8100, 3), (0.2, 0.1, -0.1)), atol=1e-5)
