@@ -28,6 +28,7 @@ from layerctl.matting import (
     follow_edges,
     look_around,
     settle_edges,
+    sweep,
     uncover,
 )
 from layerctl.paint import paint_ground, paint_layers
@@ -68,7 +69,7 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
     sketch = _draw(photo, guess, detail)
     cut = _cut_layers(guess, sketch.backdrop) if edges else (False,) * len(guess.roles)
     if any(cut):
-        sketch = _cut_figures(sketch, cut, guess.chance)
+        sketch = _cut_figures(sketch, cut, guess)
     if "shadow" in guess.roles:
         sketch = cast_shadow(sketch, guess.roles.index("shadow"))
     native = _native_alphas(photo, sketch, cut, guess.ground)
@@ -143,11 +144,14 @@ def _cut_layers(guess: Guess, backdrop: Backdrop) -> tuple[bool, ...]:
     return tuple(not ground for ground in guess.ground) if known else guess.cut
 
 
-def _cut_figures(sketch: Sketch, cut: tuple[bool, ...], chance: Floats) -> Sketch:
+def _cut_figures(sketch: Sketch, cut: tuple[bool, ...], guess: Guess) -> Sketch:
     """Return the sketch with the outline of the layers to cut together moved onto the photo's."""
     inside, shares = np.array(cut), sketch.shares
     rough = shares[inside].sum(axis=0)
-    figure = cut_out(sketch.small[..., :3], rough, _resize(chance, rough.shape), sketch.backdrop)
+    chance = _resize(guess.chance, rough.shape)
+    text = np.array([role == "text" for role in guess.roles])
+    figure = cut_out(sketch.small[..., :3], rough, chance, sketch.backdrop)
+    figure = sweep(figure, chance, shares[text].sum(axis=0))
     adjusted = np.empty_like(shares)
     for side, total, power in ((inside, figure, SHARPEN), (~inside, 1 - figure, 1)):
         adjusted[side] = _claim(shares[side], total > 0.5, power) * total

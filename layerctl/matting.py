@@ -161,6 +161,22 @@ def _filled(inside: NDArray[np.bool_], rough: Floats) -> NDArray[np.bool_]:
     return filled
 
 
+def sweep(figure: Floats, chance: Floats, lettering: Floats) -> Floats:
+    """Return a figure without crumbs: specks that stand apart, of no letter, and nobody is sure of.
+
+    Args:
+        figure: (h, w) in [0, 1], as it was cut out.
+        chance: (h, w) in [0, 1], how surely a pixel shows any thing.
+        lettering: (h, w) in [0, 1], how surely strokes of text.
+    """
+    regions = cv2.connectedComponents((figure > 0.5).astype(np.uint8))[1]
+    size = np.bincount(regions.ravel())[regions] / regions.size
+    crumbs = (regions > 0) & (size < SPECK) & (share_of(chance, regions) < SURE)
+    crumbs &= share_of(lettering, regions) < 0.5
+    around = cv2.dilate(crumbs.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    return np.where(around & ((regions == 0) | crumbs), 0, figure)
+
+
 def edge_lines(picture: Floats, share: Floats) -> Floats:
     """Return how a share follows from the colours around each pixel: (h, w, 4), slopes and offset.
 

@@ -306,3 +306,18 @@ def test_a_glint_at_the_edge_of_a_thing_with_glints_is_its_own_and_of_another_a_
     ground = lift(photo, guess_of(layers), 420).colours[0] / 255
     off = np.abs(ground[ring] - 0.88).mean()
     assert (off < 0.02) if glints else (off > 0.05)
+
+
+@pytest.mark.parametrize(("role", "kept"), [("product", False), ("text", True)])
+def test_of_a_speck_that_was_cut_out_with_a_product_nothing_is_left_but_of_a_letter_s(role, kept):
+    photo, layers = scene()
+    dot = np.s_[20:26, 30:36]
+    layers[1][dot] = photo[dot] = 0, 0, 0, 255
+    layers[1][(*dot, 3)] = 1
+    guess = guess_as(layers, ("background", role))
+    guess.layers[1, 4:6, 4:6, 3] = 1
+    unsure = np.where(guess.layers[1, ..., 3] > 0.5, np.float32(0.6), 0)
+    stack = lift(photo, replace(guess, chance=unsure), 420)
+    assert (stack.alphas[1][dot].max() > 200) == kept
+    assert (stack.alphas[1][dot].max() > 0) == kept
+    assert stack.alphas[1][135, 210] == 255

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from layerctl.backdrop import Backdrop
-from layerctl.matting import HAZE, RADIUS, SMOOTHNESS, cut_out, edge_lines, follow_edges
+from layerctl.matting import HAZE, RADIUS, SMOOTHNESS, cut_out, edge_lines, follow_edges, sweep
 
 
 def test_edge_lines_are_the_guided_filter_of_the_paper():
@@ -96,3 +96,27 @@ def test_the_end_of_a_thing_that_was_not_drawn_is_found_unless_it_is_out_of_the_
     room = Backdrop(np.zeros_like(picture), noise=1.0, plain=False)
     shown = cut_out(picture, figure, likely, room)[70:170, 212:218]
     assert shown.mean() == (1 if found else 0)
+
+
+def with_crumb(side, *, sure=0.3):
+    """A figure with a crumb of so many pixels a side, the chance of a thing, and where it is."""
+    figure, chance = np.zeros((300, 400), np.float32), np.full((300, 400), 0.05, np.float32)
+    figure[80:220, 60:200] = chance[80:220, 60:200] = 1
+    crumb = np.zeros(figure.shape, bool)
+    crumb[100 : 100 + side, 300 : 300 + side] = True
+    figure[crumb], chance[crumb] = 1, sure
+    return cv2.blur(figure, (3, 3)), chance, crumb
+
+
+def test_a_crumb_that_nobody_is_sure_of_is_swept_away_with_its_soft_rim():
+    figure, chance, _ = with_crumb(5)
+    swept = sweep(figure, chance, np.zeros_like(figure))
+    assert not swept[:, 250:].any()
+    np.testing.assert_array_equal(swept[:, :250], figure[:, :250])
+
+
+@pytest.mark.parametrize(("side", "sure", "text"), [(5, 0.95, 0), (5, 0.3, 1), (8, 0.3, 0)])
+def test_what_is_sure_or_a_letter_or_no_crumb_stays(side, sure, text):
+    figure, chance, crumb = with_crumb(side, sure=sure)
+    swept = sweep(figure, chance, np.where(crumb, np.float32(text), 0))
+    np.testing.assert_array_equal(swept, figure)
