@@ -28,7 +28,8 @@ BAND = 0.05
 SPECK, SURE = 0.0003, 0.9
 """Share of the canvas up to which a gap is filled, and the mean of a rough alpha from which.
 
-Things shine and bear letters, in colours of the backdrop, too.
+Things shine and bear letters, in colours of the backdrop, too. What stands apart and is as small is
+a crumb, if the chance of a thing is less than that.
 """
 
 VAGUE, PLAIN = 0.1, 0.02
