@@ -134,7 +134,7 @@ class _Pairs:
 
 
 def _find_ends(detail: Floats, known: Mask, places: Floats) -> _Ends:
-    """Return which of the places (n, 2) at the rim of what is known are ends of lines, and whose.
+    """Return which places (n, 2) at the rim of what is known are ends of lines, and where to.
 
     Args:
         detail: (h, w, 3).

@@ -62,9 +62,10 @@ def test_a_line_that_comes_out_nowhere_ends_there(side):
     assert continue_lines(smooth, smooth, known) is smooth
 
 
-def test_a_dark_line_and_a_light_one_are_two():
+@pytest.mark.parametrize(("left", "right"), [(0.3, 0.7), (0.8, 0.56)])
+def test_a_dark_line_and_a_light_one_are_two_and_so_are_a_strong_one_and_a_faint(left, right):
     picture = np.full((*SIZE, 3), 0.5, np.float32)
-    picture[178:182, :240], picture[178:182, 240:] = 0.3, 0.7
+    picture[178:182, :240], picture[178:182, 240:] = left, right
     smooth, known = behind(picture)
     assert continue_lines(smooth, smooth, known) is smooth
 
@@ -121,13 +122,6 @@ def test_a_line_is_drawn_on_what_was_made_up_of_texture():
     assert continued[175:185, 240].mean() > 0.58 > textured[175:185, 240].mean()
     away = np.s_[130:150, 200:280]
     np.testing.assert_array_equal(continued[away], textured[away])
-
-
-def test_lines_of_another_strength_are_two():
-    picture = np.full((*SIZE, 3), 0.5, np.float32)
-    picture[176:184, :240], picture[176:184, 240:] = 0.8, 0.56
-    smooth, known = behind(picture)
-    assert continue_lines(smooth, smooth, known) is smooth
 
 
 def test_where_light_changes_softly_there_is_no_line():
