@@ -254,11 +254,13 @@ def _enlarge(image: Floats, shape: tuple[int, ...], band: slice) -> Floats:
 
 def _enlarge_doubt(doubt: Doubt, shape: tuple[int, ...], band: slice) -> Doubt:
     """Return a band of a background's doubt (h, w) enlarged to the first two sizes of `shape`."""
-    nearby, own = (
-        Palette(_enlarge(one.least, shape, band), _enlarge(one.most, shape, band))
-        for one in (doubt.nearby, doubt.own)
-    )
-    return Doubt(_enlarge(doubt.colour, shape, band), nearby, own, doubt.plain)
+
+    def enlarged(palette: Palette) -> Palette:
+        least, most = (_enlarge(bound, shape, band) for bound in (palette.least, palette.most))
+        return Palette(least, most)
+
+    nearby = enlarged(doubt.nearby) if doubt.nearby else None
+    return Doubt(_enlarge(doubt.colour, shape, band), nearby, enlarged(doubt.own))
 
 
 def _as_bytes(image: Floats) -> Bytes:

@@ -52,14 +52,18 @@ class Doubt:
     """How far off a background's colours may be from what they are told to be.
 
     That is by `colour` (H, W) in [0, 1]. It has light and hues as it has `nearby`, while `own` are
-    those of things. A `plain` one has its hue, and changes so little that its own noise is nothing
-    nearby.
+    those of things. A plain one has its hue instead: it changes so little that its own noise would
+    be nothing nearby.
     """
 
     colour: Floats
-    nearby: Palette
+    nearby: Palette | None
     own: Palette
-    plain: bool
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is of a plain backdrop."""
+        return self.nearby is None
 
 
 def doubt_ground(observed: Floats, seen: NDArray[np.bool_], own: Palette, *, plain: bool) -> Doubt:
@@ -72,7 +76,7 @@ def doubt_ground(observed: Floats, seen: NDArray[np.bool_], own: Palette, *, pla
         plain: Whether that is a plain backdrop.
     """
     uneven = LEVEL + UNEVEN * unevenness(observed, seen)
-    return Doubt(uneven, palette(observed, seen), own, plain)
+    return Doubt(uneven, None if plain else palette(observed, seen), own)
 
 
 def clear_rims(
@@ -105,7 +109,7 @@ def clear_rims(
         colours[mine],
         colours[0] * light,
         pick(doubt.colour[None], where)[0],
-        0.0 if doubt.plain else np.clip(_outside(lit, doubt.nearby, where) / STRANGE - 1, 0, 1),
+        np.clip(_outside(lit, doubt.nearby, where) / STRANGE - 1, 0, 1) if doubt.nearby else 0.0,
         1 - np.clip(_outside(pixels, doubt.own, where) / STRANGE, 0, 1),
         TINT if doubt.plain else np.inf,
     )

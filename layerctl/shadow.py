@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from layerctl.backdrop import shade, share_of
+from layerctl.backdrop import TINT, shade, share_of
 from layerctl.compositing import Bytes, Floats, Stack, pick
 from layerctl.pyramid import spread
 from layerctl.sketch import NEARBY, Sketch, alone
@@ -25,10 +25,8 @@ FAINT, SHADED = 0.05, 0.15
 HINT = 0.02
 """Alpha up to which a whole shadow is none on a plain backdrop, where nothing else is darker."""
 
-HUE, GLOOMY = 0.04, 0.2
-"""How far, in [0, 1], a shadow's colour may be from a plain backdrop's, darkened, and the light up
-to which that is too dark to show one.
-"""
+GLOOMY = 0.2
+"""Light of a plain backdrop, in [0, 1], up to which it is too dark to show a shadow."""
 
 BESIDE = 9
 """Width in pixels of a thing's outline, beside which a shadow begins."""
@@ -111,7 +109,7 @@ def _reached(
     blur = EVEN * max(ground.shape)
     off = cv2.GaussianBlur(shade(picture, lit)[1], (0, 0), blur)
     things = (ground < 0.5).astype(np.uint8)
-    dim = (missing > HINT) & (off < HUE) & (things == 0) & (lit.mean(axis=-1) > GLOOMY)
+    dim = (missing > HINT) & (off < TINT) & (things == 0) & (lit.mean(axis=-1) > GLOOMY)
     begun = drawn | (cv2.dilate(things, np.ones((BESIDE, BESIDE), np.uint8)) > 0)
     patches = cv2.connectedComponents(dim.astype(np.uint8))[1]
     shadow = dim & (share_of(begun, patches) > 0) & (share_of(missing > DENSEST, patches) == 0)

@@ -43,7 +43,8 @@ ALL, NONE = colours(-2, 2), colours(2, -2)
 
 def cleared(photo, stack, ground=GROUND, doubt=0.03, *, own=NONE, plain=False):
     near = look_around(stack.alphas, slice(0, SIDE), 3)
-    unsure = Doubt(np.full((SIDE, SIDE), doubt, np.float32), ALL, own, plain)
+    nearby = None if plain else ALL
+    unsure = Doubt(np.full((SIDE, SIDE), doubt, np.float32), nearby, own)
     return clear_rims(photo, stack, near, ground, unsure)
 
 
@@ -187,6 +188,8 @@ def test_an_even_backdrop_is_surer_than_a_rough_one_and_that_is_told_nearby():
     observed[:, SIDE:] += rng.normal(0, 0.05, (SIDE, SIDE, 3))
     seen = np.ones((SIDE, 2 * SIDE), bool)
     seen[20:40, 10:30] = False
+    for plain in (True, False):
+        assert doubt_ground(observed, seen, NONE, plain=plain).plain is plain
     doubt = doubt_ground(observed, seen, NONE, plain=False).colour
     assert doubt[:, : SIDE - 8] == pytest.approx(0.02, abs=1e-3)
     assert doubt[:, SIDE + 8 :].min() > 0.12
@@ -224,7 +227,7 @@ def before_planks(beside, alpha=0):
 def test_what_planks_have_nowhere_nearby_is_the_thing_s(beside, strange, plain):
     photo, stack, nearby = before_planks(beside)
     near = look_around(stack.alphas, slice(0, SIDE), 3)
-    unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), nearby, NONE, plain)
+    unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), None if plain else nearby, NONE)
     clear = clear_rims(photo, stack, near, GROUND, unsure)
     gained = clear.alphas[1][EDGE][1::2]
     assert gained.all() == gained.any() == (strange and not plain)
@@ -238,7 +241,7 @@ def test_what_is_strange_is_told_in_full_light():
         alphas = np.stack([stack.alphas[0], np.full((SIDE, SIDE), 128, np.uint8), stack.alphas[1]])
         colours = np.stack([stack.colours[0], 0 * stack.colours[0], stack.colours[1]])
         near = look_around(alphas, slice(0, SIDE), 3)
-        unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), nearby, NONE, plain=False)
+        unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), nearby, NONE)
         dim = Stack(alphas, colours, (False, True, False))
         clear = clear_rims(photo, dim, near, (True, True, False), unsure)
         assert clear.alphas[2][EDGE].any() == strange
