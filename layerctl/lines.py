@@ -114,13 +114,13 @@ class _Ends:
     """Where lines meet what is hidden.
 
     `places` (n, 2) are columns and rows. For each direction that leads away from what is hidden
-    `looks` (n, TURNS, m, 3) is how what is across differs from its mean, and `lines` (n, TURNS)
-    says whether a line leads there.
+    `looks` (n, TURNS, m, 3) is how what is across differs from its mean, and `lines` (n, TURNS) how
+    surely, from 0 to 1, a line leads there.
     """
 
     places: Floats
     looks: Floats
-    lines: Mask
+    lines: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +147,9 @@ def _find_ends(detail: Floats, known: Mask, places: Floats) -> _Ends:
     contrast = np.sqrt(np.square(looks).sum(axis=(2, 3)) / looks.shape[2]) * clear
     best = contrast.max(axis=1, keepdims=True)
     usual = contrast.sum(axis=1, keepdims=True) / np.maximum(clear.sum(axis=1, keepdims=True), 1)
-    lines = (contrast > FAINT) & (contrast > PEAK * best) & (usual < ROUND * best)
-    some = lines.any(axis=1)
+    line = (contrast > FAINT) & (contrast > PEAK * best) & (usual < ROUND * best)
+    lines = line * np.square(contrast / np.maximum(best, LEAST))
+    some = line.any(axis=1)
     return _Ends(places[some], looks[some], lines[some])
 
 
@@ -218,7 +219,8 @@ def _match(ends: _Ends, known: Mask) -> tuple[Numbers, Numbers]:
     near, far = ends.looks[pairs.one, back], ends.looks[pairs.other, pairs.turn][:, ::-1]
     energy = [np.square(looks).sum(axis=(1, 2)) for looks in (near, far)]
     shared = (near * far).sum(axis=(1, 2)) / np.maximum(np.maximum(*energy), LEAST)
-    strength = np.sqrt(np.minimum(*energy))
+    surely = ends.lines[pairs.one, back] * ends.lines[pairs.other, pairs.turn]
+    strength = np.sqrt(np.minimum(*energy)) * surely
     likeness, stray = (
         strength * np.where(sign * shared > ALIKE, sign * shared, 0) for sign in (1, -1)
     )
@@ -249,7 +251,8 @@ def _facing(ends: _Ends, known: Mask) -> _Pairs:
     turns = np.rint(np.arctan2(apart[..., 1], apart[..., 0]) * (TURNS / (2 * np.pi))).astype(int)
     turns %= TURNS
     number = np.arange(len(turns))
-    facing = ends.lines[number[:, None], (turns + TURNS // 2) % TURNS] & ends.lines[number, turns]
+    lines, back = ends.lines > 0, (turns + TURNS // 2) % TURNS
+    facing = lines[number[:, None], back] & lines[number, turns]
     length = np.linalg.norm(apart, axis=-1)
     one, other = np.nonzero(np.triu(facing & (length > NARROW)))
     hidden = np.ones(len(one), np.bool_)

@@ -154,3 +154,11 @@ def test_beside_a_line_marks_that_point_at_each_other_by_chance_do_not_meet(seed
     assert changed[170:190].any()
     assert not changed[:160].any()
     assert not changed[200:].any()
+
+
+@pytest.mark.parametrize("apart", [10, 14, 18])
+def test_a_line_does_not_go_on_in_its_neighbour(apart):
+    picture = np.full((*SIZE, 3), 0.5, np.float32)
+    picture[174:186, :240], picture[174 + apart : 186 + apart, 240:] = 0.7, 0.7
+    smooth, known = behind(cv2.GaussianBlur(picture, (0, 0), 2))
+    assert continue_lines(smooth, smooth, known) is smooth
