@@ -1,7 +1,7 @@
 """Where the photo's own edges are: cutting a rough figure out along them.
 
-GrabCut (Rother et al., 2004) decides where a rough alpha and a plain backdrop leave a doubt, the
-guided filter (He et al., 2010) gives the outline its softness at the photo's own size.
+A graph cut decides where a rough alpha and a plain backdrop leave a doubt, the guided filter (He et
+al., 2010) gives the outline its softness at the photo's own size.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from layerctl.backdrop import Backdrop, clear_ground, figure_odds, share_of
 from layerctl.compositing import Bytes, Floats, Stack, pick
 from layerctl.gaps import open_gaps
+from layerctl.graphcut import CERTAIN, cut
 from layerctl.limbs import find_limbs
 from layerctl.surroundings import surrounding_odds
 
@@ -51,8 +52,8 @@ The colours of a room are many, a checked mug's among them: they must not outvot
 no doubt.
 """
 
-FAR, CERTAIN = 3.5, 3.2
-"""Log odds of a pixel outside the band, and from which it is settled before the cut."""
+FAR = 3.5
+"""Log odds of a pixel outside the band: it is settled before the cut."""
 
 SMOOTHNESS = 1e-4
 """Guided filter's epsilon: colour variance, in [0, 1] squared, below which nothing is an edge."""
@@ -94,30 +95,28 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
         rough = clear_ground(small, shown, rough, likely)
     else:
         rough = open_gaps(rough, likely)
-    odds = _odds(small, rough, likely, shown)
-    mask = _seeds(odds)
-    if not {cv2.GC_BGD, cv2.GC_FGD} <= {int(label) for label in np.unique(mask)}:
+    seen = _rough_odds(rough, likely, PLAIN if shown.plain else VAGUE)
+    odds = seen + _told(small, rough, likely, shown)
+    if not ((odds > CERTAIN).any() and (odds < -CERTAIN).any()):
         return figure
-    levels = np.rint(small[..., ::-1] * 255).astype(np.uint8)
-    cv2.setRNGSeed(0)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(levels, mask, None, *models, 2, cv2.GC_INIT_WITH_MASK)
-    inside = _begun((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD), odds > 0)
+    inside = _begun(cut(small, odds, seen), odds > 0)
     inside |= find_limbs(small, inside, likely, backdrop)
     outline = _filled(inside, rough).astype(np.float32)
     enlarged: Floats = cv2.resize(outline, (width, height), interpolation=cv2.INTER_LINEAR)
     return enlarged
 
 
-def _odds(picture: Floats, rough: Floats, chance: Floats, backdrop: Backdrop) -> Floats:
-    """Return log odds (h, w) of a thing: what a rough alpha and what is around things say of it."""
+def _told(picture: Floats, rough: Floats, chance: Floats, backdrop: Backdrop) -> Floats:
+    """Return what is around things says of each pixel, as log odds (h, w) of a thing.
+
+    In a room a model that has no doubt settles it.
+    """
     if backdrop.plain:
-        told = figure_odds(picture, backdrop, rough, chance)
-        return _rough_odds(rough, chance, PLAIN) + told
-    odds = _rough_odds(rough, chance, VAGUE) + surrounding_odds(picture, rough, chance)
+        return figure_odds(picture, backdrop, rough, chance)
+    told = surrounding_odds(picture, rough, chance)
     # Of a model that tells no chances it is 1 everywhere, and says nothing.
     sure = (rough > 0.5) & (chance > SOLID) & (chance.min() < SOLID)
-    return np.where(sure, FAR, odds)
+    return np.where(sure, FAR, told)
 
 
 def _rough_odds(rough: Floats, chance: Floats, doubt: float) -> Floats:
@@ -134,14 +133,6 @@ def _rough_odds(rough: Floats, chance: Floats, doubt: float) -> Floats:
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5)
     odds[depth > min(reach, HEART * depth.max())] = FAR
     return odds
-
-
-def _seeds(odds: Floats) -> Bytes:
-    """Return GrabCut's labels: certain where the odds are high, probable elsewhere."""
-    labels = np.where(odds > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    labels[odds > CERTAIN] = cv2.GC_FGD
-    labels[odds < -CERTAIN] = cv2.GC_BGD
-    return labels
 
 
 def _begun(inside: NDArray[np.bool_], likely: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -25,7 +25,7 @@ checkpoints.folder checkpoints.download
 checkpoints.catalogue checkpoints
 gaps pyramid things
 backdrop completion coverage focus instances lines network texture
-limbs texts.encoding texts fit surroundings
+graphcut limbs texts.encoding texts fit surroundings
 matting rims sketch
 paint shadow
 lift
