@@ -55,6 +55,9 @@ no doubt.
 FAR = 3.5
 """Log odds of a pixel outside the band: it is settled before the cut."""
 
+DETAIL = 0.012
+"""Blur, as a share of the longest side, in which all that is lost is detail."""
+
 SMOOTHNESS = 1e-4
 """Guided filter's epsilon: colour variance, in [0, 1] squared, below which nothing is an edge."""
 
@@ -72,6 +75,17 @@ TRUST = 0.02
 
 CONTRAST = 0.02
 """Squared distance of two colours, in [0, 1], at which an alpha told from them is half trusted."""
+
+
+def with_detail(rough: Floats, chance: Floats) -> Floats:
+    """Return a rough alpha (h, w) with the detail of a chance of a thing that was seen from nearer.
+
+    The bands of a picture are put together from two (Burt and Adelson, A Multiresolution Spline
+    With Application to Image Mosaics, 1983).
+    """
+    broad = cv2.GaussianBlur(rough - chance, (0, 0), DETAIL * max(rough.shape))
+    detailed: Floats = np.clip(chance + broad, 0, 1)
+    return detailed
 
 
 def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop) -> Floats:

@@ -208,7 +208,8 @@ class Network:
         if found is None:
             return None
         self._require_finite(found.shares, found.whole, found.kinds)
-        return Things(found.shares.numpy(), found.whole.numpy(), found.kinds.numpy())
+        near = None if found.near is None else found.near.numpy()
+        return Things(found.shares.numpy(), found.whole.numpy(), found.kinds.numpy(), near)
 
     def _require_finite(self, *made: Tensor) -> None:
         if not all(tensor.isfinite().all() for tensor in made):

@@ -70,7 +70,7 @@ def read_guess(
     for layer in whole[len(roles) :]:
         roles.append(_role(layer, roles))
     solid = tuple(not _thin(layer[..., 3]) for layer in whole)
-    chance = 1 - things.kinds[BACKGROUND] if things else np.ones(picture.shape[:2], np.float32)
+    chance = things.chance if things else np.ones(picture.shape[:2], np.float32)
     return Guess(whole, tuple(roles), solid, chance)
 
 

@@ -29,7 +29,8 @@ class Guess:
     `layers` is (N, h, w, 4) straight RGBA in [0, 1]; the bottom one is the background and counts
     as opaque. `solid` says of each layer whether it has an outline to cut along: strokes of text
     and other thin things have not. `chance` (h, w) in [0, 1] is how surely a pixel shows any thing,
-    as far as the model knows that apart from what it draws: 1 otherwise.
+    as far as the model knows that apart from what it draws: 1 otherwise. It is finer than the
+    layers if it was seen from nearer.
     """
 
     layers: Floats

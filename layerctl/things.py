@@ -53,12 +53,19 @@ class Things:
 
     `shares` (K, h, w) say how much of what a pixel shows is whose and sum to 1. `whole` (K, h, w)
     is where things are, hidden parts included. `kinds` (3, h, w) are the chances that a pixel
-    shows background, a product or text.
+    shows background, a product or text. `near` is the chance that it shows anything, of a finer
+    size, if there was a look from nearer.
     """
 
     shares: Floats
     whole: Floats
     kinds: Floats
+    near: Floats | None = None
+
+    @property
+    def chance(self) -> Floats:
+        """How surely a pixel shows anything, as finely as that was seen: (h', w')."""
+        return 1 - self.kinds[BACKGROUND] if self.near is None else self.near
 
     @property
     def written(self) -> Floats:

@@ -321,3 +321,20 @@ def test_of_a_speck_that_was_cut_out_with_a_product_nothing_is_left_but_of_a_let
     assert (stack.alphas[1][dot].max() > 200) == kept
     assert (stack.alphas[1][dot].max() > 0) == kept
     assert stack.alphas[1][135, 210] == 255
+
+
+@pytest.mark.parametrize("nearer", [False, True])
+def test_a_slit_that_a_look_from_nearer_saw_is_open(nearer):
+    photo, layers = scene()
+    blots = np.random.default_rng(0).random((10, 14, 3), np.float32)
+    room = cv2.resize(blots, (420, 300), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    slit = np.s_[80:190, 208:212]
+    layers[1][..., :3] = 0.2, 0.4, 0.7
+    thing = layers[1][..., 3:].copy()
+    guess = guess_as(layers, ("background", "product"))
+    thing[slit] = 0
+    photo[..., :3] = np.rint(255 * (room + thing * (layers[1][..., :3] - room)))
+    seen = cv2.GaussianBlur(thing[..., 0], (0, 0), 1) if nearer else guess.layers[1, ..., 3]
+    stack = lift(photo, replace(guess, chance=seen), 420)
+    assert (stack.alphas[1][90:180, 209:211].min() < 60) == nearer
+    assert stack.alphas[1][90:180, 190:200].min() > 200

@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 
 from layerctl.backdrop import Backdrop
-from layerctl.matting import HAZE, RADIUS, SMOOTHNESS, cut_out, edge_lines, follow_edges, sweep
+from layerctl.matting import (
+    HAZE,
+    RADIUS,
+    SMOOTHNESS,
+    cut_out,
+    edge_lines,
+    follow_edges,
+    sweep,
+    with_detail,
+)
 
 
 def test_edge_lines_are_the_guided_filter_of_the_paper():
@@ -35,6 +44,17 @@ def test_of_white_before_white_all_is_kept_if_the_model_is_sure_and_else_what_st
     alpha = cut_out(noisy, rough, rough, backdrop)
     assert alpha[95:145, 85:175].mean() > 0.95
     assert bool(alpha[62:178, 62:198].mean() > 0.95) is kept
+
+
+def test_a_rough_alpha_has_the_detail_of_a_chance_and_stays_as_broad_as_it_was():
+    rough, chance = np.zeros((200, 300), np.float32), np.full((200, 300), 0.5, np.float32)
+    rough[:, :150] = chance[:, 75:] = 1
+    chance[:, 40:42] = 0.2
+    detailed = with_detail(rough, chance)
+    assert detailed[:, 40:42].max() < rough[0, 40] - 0.2
+    assert np.abs(detailed - rough)[:, 100:140].max() < 0.01
+    assert np.abs(detailed - rough)[:, 170:].max() < 0.01
+    assert detailed.min() >= 0
 
 
 def test_what_stands_apart_is_no_part_of_a_thing_for_its_colour_alone():

@@ -1,5 +1,7 @@
 """What a layer is told by how it looks."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from layerctl.document import Document
@@ -162,6 +164,14 @@ def seen_by(mask):
     shown = mask.astype(np.float32)
     kinds = np.stack([1 - shown, shown, np.zeros_like(shown)])
     return Things(np.ones_like(shown)[None], shown[None], kinds)
+
+
+def test_the_chance_of_things_is_as_fine_as_it_was_seen():
+    things, near = seen_by(SHOE[..., 3]), np.full((128, 128), 0.7, np.float32)
+    given = np.stack([BACKDROP, SHOE]).astype(np.float32)
+    picture = layer(SHOE[..., 3:] * SHOE[..., :3] + (1 - SHOE[..., 3:]) * 0.8, 1.0)
+    assert read_guess(given, picture, 0.002, things).chance.shape == (64, 64)
+    assert read_guess(given, picture, 0.002, replace(things, near=near)).chance is near
 
 
 def test_a_shadow_may_lie_behind_its_thing_for_the_most_part():

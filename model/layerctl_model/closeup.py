@@ -24,6 +24,7 @@ from layerctl_model.things import (
     Asked,
     Things,
     chances,
+    come_nearer,
     find_things,
     outline,
     sharpen,
@@ -49,6 +50,12 @@ GAP = 0.01
 
 NEAREST = 0.3
 """Share of the picture's longer side that is looked at from near at least."""
+
+
+RIM, NEARER = 0.05, 1.2
+"""What is seen around all things on each side at a look for detail, as a share of their longer
+side, and how much nearer that look has to be than one at the whole picture.
+"""
 
 
 @dataclass(frozen=True)
@@ -110,13 +117,22 @@ def find_all(look: Look, resolutions: Sequence[int], size: tuple[int, int]) -> T
     return look_closer(things, look_near)
 
 
-def detailed(things: Things, separator: Separator, picture: Tensor) -> Things:
+def detailed(things: Things, separator: Separator, view: Callable[[Crop], Tensor]) -> Things:
     """Return things whose kinds end where a larger view of their picture, (4, h, w), shows it.
 
-    It is looked at once: in a mirror there is no more detail.
+    With a nearer one as well, if they leave enough of the picture empty. It is looked at once: in a
+    mirror there is no more detail.
     """
-    fields = separator(_signed(picture, separator)).cpu()
-    return replace(things, kinds=sharpen(things.kinds, fields))
+
+    def glance(crop: Crop) -> Fields:
+        return separator(_signed(view(crop), separator)).cpu()
+
+    kinds = sharpen(things.kinds, glance(Crop()))
+    frame = _around(1 - kinds[BACKGROUND] > SURE)
+    if frame is None:
+        return replace(things, kinds=kinds)
+    near = come_nearer(kinds, glance(frame.crop), frame.rows, frame.columns)
+    return replace(things, kinds=kinds, near=near)
 
 
 def _signed(picture: Tensor, separator: Separator) -> Tensor:
@@ -239,11 +255,32 @@ def _frames(mask: Tensor) -> list[_Frame]:
     """Return a mask (H, W) with each of the margins, but where it fills the picture already."""
     if mask.sum() < 2 * LEAST * mask.numel():
         return []  # its parts would be too small for things
-    spans = [(int(line.min()), int(line.max()) + 1) for line in mask.nonzero().T]
+    spans = _spans(mask)
     length, longest = max(end - start for start, end in spans), max(mask.shape)
     sides = [max((1 + 2 * margin) * length, NEAREST * longest) for margin in MARGINS]
     size = mask.shape[0], mask.shape[1]
     return [_frame(spans, round(side), size) for side in sides if side <= longest]
+
+
+def _around(mask: Tensor) -> _Frame | None:
+    """Return what of a picture is around a mask (H, W), if that is much less than all."""
+    if not mask.any():
+        return None
+    spans, longest = _spans(mask), max(mask.shape)
+    rim = 2 * RIM * max(end - start for start, end in spans)
+    sides = [round(max(end - start + rim, NEAREST * longest)) for start, end in spans]
+    if max(sides) * NEARER > longest:
+        return None
+    rows, columns = (
+        _span(*span, side, whole)
+        for span, side, whole in zip(spans, sides, mask.shape, strict=True)
+    )
+    return _Frame(rows, columns, (mask.shape[0], mask.shape[1]))
+
+
+def _spans(mask: Tensor) -> list[tuple[int, int]]:
+    """Return the first and the end of the rows and of the columns that a mask (H, W) is in."""
+    return [(int(line.min()), int(line.max()) + 1) for line in mask.nonzero().T]
 
 
 def _frame(spans: Sequence[tuple[int, int]], side: int, size: tuple[int, int]) -> _Frame:

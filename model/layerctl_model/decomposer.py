@@ -18,7 +18,7 @@ from layerctl_model.checkpoint import (
     load_vae,
     transformer_tensors,
 )
-from layerctl_model.closeup import Crop, View, detailed, find_all, look_with
+from layerctl_model.closeup import View, detailed, find_all, look_with
 from layerctl_model.flow import Flow, Guidance, Text
 from layerctl_model.folder import CheckpointError
 from layerctl_model.functional import Grid, pack_latents, unpack_latents
@@ -102,10 +102,10 @@ class Decomposer:
                 `bucket_size` of a resolution.
             resolution: At which the transformer sees it; the separator sees it at that times each
                 of the profile's `separator_scales`, and times its `separator_detail`.
-            size: Height and width of what is returned.
+            size: Height and width of the masks.
 
         Returns:
-            Masks of that size, fp32 on the CPU.
+            The things, fp32 on the CPU.
         """
         if self.separator is None:
             return None
@@ -113,8 +113,8 @@ class Decomposer:
         things = find_all(look_with(self.separator, view), sides, size)
         if self.profile.separator_detail is None:
             return things
-        finest = view(Crop(), round(resolution * self.profile.separator_detail))
-        return detailed(things, self.separator, finest)
+        finest = round(resolution * self.profile.separator_detail)
+        return detailed(things, self.separator, lambda crop: view(crop, finest))
 
     def _condition(self, picture: Tensor) -> Tensor:
         """(4, H, W) in [0, 1] -> normalised latents (1, 1, 16, h, w)."""

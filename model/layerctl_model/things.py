@@ -36,6 +36,9 @@ SHARPER = 2.0
 DETAIL = 0.012
 """Blur, as a share of the longer side, in which all that is lost is what a larger look is for."""
 
+FINER = 2
+"""How much finer than masks is what was seen from nearer."""
+
 OUTLINED = 4.0
 """How much more decided it is where a hidden part ends: nobody can use half of one."""
 
@@ -46,12 +49,14 @@ class Things:
 
     `shares` (K, H, W) say how much of what a pixel shows is whose and sum to 1, also where no thing
     is. `whole` (K, H, W) is where things are, hidden parts included. `kinds` (3, H, W) are the
-    chances that a pixel shows background, product or text.
+    chances that a pixel shows background, product or text. `near` (`FINER` * H, `FINER` * W) is the
+    chance that it shows anything, where there is a look from nearer.
     """
 
     shares: Tensor
     whole: Tensor
     kinds: Tensor
+    near: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +106,28 @@ def sharpen(kinds: Tensor, fields: Fields) -> Tensor:
         fields: (1, C, h, w), the larger look, of the same picture.
     """
     height, width = kinds.shape[1:]
-    fine, coarse = chances((fields,), (height, width))[:1], kinds[:1]
-    ground = (fine + _blur(coarse - fine, DETAIL * max(height, width))).clamp(0, 1)
+    ground = _with_detail(kinds[:1], chances((fields,), (height, width))[:1])
     little = torch.finfo(kinds.dtype).tiny
     shares = (kinds[1:] + little) / (kinds[1:] + little).sum(dim=0)
     return torch.cat([ground, (1 - ground) * shares])
+
+
+def come_nearer(kinds: Tensor, fields: Fields, rows: slice, columns: slice) -> Tensor:
+    """Return how surely pixels show anything, `FINER` than kinds, with detail seen from near.
+
+    Args:
+        kinds: (3, H, W), as for `sharpen`.
+        fields: (1, C, h, w), of a part of the picture.
+        rows: Where that is, in rows of the kinds.
+        columns: And in columns.
+    """
+    height, width = kinds.shape[1:]
+    there = _enlarged(1 - kinds[BACKGROUND, None], (FINER * height, FINER * width))
+    rows, columns = (slice(FINER * span.start, FINER * span.stop) for span in (rows, columns))
+    part = there[:, rows, columns]
+    seen = 1 - chances((fields,), (part.shape[1], part.shape[2]))[BACKGROUND, None]
+    there[:, rows, columns] = _with_detail(part, seen)
+    return there[0]
 
 
 def tell_apart(fields: Fields, where: Tensor, least: float, price: float = SPLIT) -> Asked:
@@ -168,6 +190,11 @@ def back_to_front(nearness: Tensor, seen: Tensor, whole: Tensor) -> list[int]:
         reasons = before[waiting][:, waiting].amax(dim=1)
         order.append(waiting.pop(int(reasons.argmin())))
     return order
+
+
+def _with_detail(broad: Tensor, fine: Tensor) -> Tensor:
+    """Return masks (C, H, W) in [0, 1] with the detail of others of what is seen there."""
+    return (fine + _blur(broad - fine, DETAIL * max(broad.shape[1:]))).clamp(0, 1)
 
 
 def _blur(masks: Tensor, sigma: float) -> Tensor:

@@ -72,8 +72,8 @@ def test_what_is_one_thing_from_near_too_stays_as_it_was():
     things, eyes = seen(ONE), Eyes(LARGE)
     again = look_closer(things, eyes)
     assert len(eyes.crops) == 1
-    for name, mask in vars(things).items():
-        assert torch.equal(getattr(again, name), mask)
+    for name in ("shares", "whole", "kinds"):
+        assert torch.equal(getattr(again, name), getattr(things, name))
 
 
 def test_what_is_several_at_one_look_and_one_at_another_stays_one():
@@ -190,19 +190,68 @@ def test_a_picture_is_seen_at_all_resolutions_and_from_near_at_the_first():
     assert looks[3:] == 2 * [(False, 320, True), (False, 320, False)]
 
 
-def test_what_is_thin_is_seen_in_a_larger_view():
+def glancing(*looks):
+    """A separator that sees this, one look after another, and what it is shown."""
     separator, pictures = Separator(SMALL), []
     separator.register_forward_pre_hook(lambda _, given: pictures.append(given[0]))
-    thin = fields_of(labels((1, 0.5, 0.2, 0.52, 0.8)), (1,))
-    separator.register_forward_hook(lambda *_: thin)
+    separator.register_forward_hook(lambda *_: looks[len(pictures) - 1])
+    return separator, pictures
+
+
+def test_what_is_thin_is_seen_in_a_larger_view():
+    separator, pictures = glancing(*2 * [fields_of(labels((1, 0.5, 0.2, 0.52, 0.8)), (1,))])
     blank = seen(labels(), (1,))
-    things = detailed(blank, separator, torch.rand(4, 320, 320))
+    things = detailed(blank, separator, lambda _: torch.rand(4, 320, 320))
     assert blank.kinds[0].min() > 0.99
     assert things.kinds[0, 20:60, 40:42].max() < 0.7
     assert torch.equal(things.shares, blank.shares)
-    (picture,) = pictures
+    picture, _ = pictures
     assert picture.shape == (1, 4, 320, 320)
     assert picture.min() < -0.9
+
+
+def glance(rows, nearer):
+    """What is there by a look from near, and what of the picture this was shown."""
+    crops = []
+    separator, _ = glancing(fields_of(rows, (1,)), nearer)
+
+    def view(crop):
+        crops.append(crop)
+        return torch.rand(4, 320, 320)
+
+    return detailed(seen(rows, (1,)), separator, view), crops
+
+
+def test_a_gap_that_only_a_look_from_near_sees_is_one_at_twice_the_size_of_masks():
+    gap = labels((1, 0.05, 0.05, 0.95, 0.95), (0, 0.5, 0.05, 0.52, 0.95))
+    things, crops = glance(ONE, fields_of(gap, (1,)))
+    there = things.near
+    assert crops == [Crop(), Crop(*2 * [pytest.approx(0.35, abs=0.02)], *2 * [0.65])]
+    assert there.shape == (2 * SIDE, 2 * SIDE)
+    assert there[70:90, 80].max() < 0.75
+    assert there[70:90, 67:76].min() > 0.9
+    torch.testing.assert_close(there[:50], torch.zeros_like(there[:50]), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(("edge", "looks"), [(0.11, 1), (0.13, 2)])
+def test_things_that_fill_a_picture_are_not_looked_at_from_nearer(edge, looks):
+    rows = labels((1, edge, 0.4, 1 - edge, 0.6))
+    things, crops = glance(rows, fields_of(rows, (1,)))
+    assert len(crops) == looks
+    assert (things.near is None) == (looks == 1)
+
+
+def test_what_is_small_is_looked_at_with_more_around_it():
+    dot = labels((1, 0.5, 0.9, 0.55, 0.95))
+    _, (_, crop) = glance(dot, fields_of(dot, (1,)))
+    assert crop.right - crop.left == pytest.approx(NEAREST)
+    assert crop.bottom - crop.top == pytest.approx(NEAREST)
+    assert crop.bottom == 1
+
+
+def test_where_nothing_is_there_is_no_look_from_near():
+    things, crops = glance(labels(), fields_of(labels(), (1,)))
+    assert (len(crops), things.near) == (1, None)
 
 
 def test_things_are_told_apart_without_what_is_around_too_but_not_what_pixels_show():
