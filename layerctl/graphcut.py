@@ -41,21 +41,21 @@ ANY = 1e6
 """Variance of a channel in which any level is as likely as another."""
 
 
-def cut(picture: Floats, odds: Floats, seen: Floats) -> Mask:
+def cut(picture: Floats, odds: Floats, apart: Floats) -> Mask:
     """Return where (h, w) things are, with a short outline along the picture's edges.
 
     Args:
         picture: (h, w, 3) RGB in [0, 1].
         odds: (h, w), the log odds of a thing by all that is known: certain ones of both sides are
             among them, and those are settled.
-        seen: (h, w), the same by what a model saw alone, as colours count once.
+        apart: (h, w), the same by what is known apart from colours, as these count once.
     """
     levels = np.rint(picture[..., ::-1] * 255).astype(np.uint8)
     labels = _labels(odds)
     behind, things = _learned(levels, labels)
     told = np.clip(_likelihood(levels, things) - _likelihood(levels, behind), -OUTDONE, OUTDONE)
     # Pixels that differ from all around them are noise, whatever their colour.
-    return _cut_once(levels, seen + COLOURS * cv2.medianBlur(told, 3), labels)
+    return _cut_once(levels, apart + COLOURS * cv2.medianBlur(told, 3), labels)
 
 
 def _labels(odds: Floats) -> Bytes:

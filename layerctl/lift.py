@@ -30,7 +30,6 @@ from layerctl.matting import (
     settle_edges,
     sweep,
     uncover,
-    with_detail,
 )
 from layerctl.paint import paint_ground, paint_layers
 from layerctl.pyramid import spread
@@ -151,8 +150,6 @@ def _cut_figures(sketch: Sketch, cut: tuple[bool, ...], guess: Guess) -> Sketch:
     rough = shares[inside].sum(axis=0)
     chance = _resize(guess.chance, rough.shape)
     text = np.array([role == "text" for role in guess.roles])
-    if guess.chance.shape[0] > guess.layers.shape[1]:
-        rough = with_detail(rough, chance)
     figure = cut_out(sketch.small[..., :3], rough, chance, sketch.backdrop)
     figure = sweep(figure, chance, shares[text].sum(axis=0))
     adjusted = np.empty_like(shares)

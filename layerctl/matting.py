@@ -55,8 +55,11 @@ no doubt.
 FAR = 3.5
 """Log odds of a pixel outside the band: it is settled before the cut."""
 
-DETAIL = 0.012
-"""Blur, as a share of the longest side, in which all that is lost is detail."""
+AGAINST = 0.5
+"""Share of what is around things that still speaks against one when their colours are known.
+
+These say the same of most pixels, but not where both sides have them.
+"""
 
 SMOOTHNESS = 1e-4
 """Guided filter's epsilon: colour variance, in [0, 1] squared, below which nothing is an edge."""
@@ -75,17 +78,6 @@ TRUST = 0.02
 
 CONTRAST = 0.02
 """Squared distance of two colours, in [0, 1], at which an alpha told from them is half trusted."""
-
-
-def with_detail(rough: Floats, chance: Floats) -> Floats:
-    """Return a rough alpha (h, w) with the detail of a chance of a thing that was seen from nearer.
-
-    The bands of a picture are put together from two (Burt and Adelson, A Multiresolution Spline
-    With Application to Image Mosaics, 1983).
-    """
-    broad = cv2.GaussianBlur(rough - chance, (0, 0), DETAIL * max(rough.shape))
-    detailed: Floats = np.clip(chance + broad, 0, 1)
-    return detailed
 
 
 def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop) -> Floats:
@@ -110,10 +102,11 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
     else:
         rough = open_gaps(rough, likely)
     seen = _rough_odds(rough, likely, PLAIN if shown.plain else VAGUE)
-    odds = seen + _told(small, rough, likely, shown)
+    told = _told(small, rough, likely, shown)
+    odds = seen + told
     if not ((odds > CERTAIN).any() and (odds < -CERTAIN).any()):
         return figure
-    inside = _begun(cut(small, odds, seen), odds > 0)
+    inside = _begun(cut(small, odds, seen + AGAINST * np.minimum(told, 0)), odds > 0)
     inside |= find_limbs(small, inside, likely, backdrop)
     outline = _filled(inside, rough).astype(np.float32)
     enlarged: Floats = cv2.resize(outline, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -47,18 +47,18 @@ def test_of_a_colour_that_both_sides_have_it_is_as_was_seen(known):
     picture, odds = scene()
     picture[5:20, 5:105] = picture[55:65, 70:90] = GREY
     picture[34:40, 70:90] = GREY
-    seen = odds.copy()
-    seen[34:40, 70:90] = known
-    inside = cut(noisy(picture), odds, seen)
+    apart = odds.copy()
+    apart[34:40, 70:90] = known
+    inside = cut(noisy(picture), odds, apart)
     assert inside[35:39, 72:88].mean() == float(known > 0)
 
 
 @pytest.mark.parametrize(("known", "kept"), [(-2.0, True), (-30.0, False)])
 def test_a_colour_of_things_alone_outweighs_what_is_only_likely(known, kept):
     picture, odds = scene()
-    seen = odds.copy()
-    seen[40:80, 104:110] = known
-    inside = cut(noisy(picture), odds, seen)
+    apart = odds.copy()
+    apart[40:80, 104:110] = known
+    inside = cut(noisy(picture), odds, apart)
     assert inside[42:78, 105:109].mean() == float(kept)
 
 
@@ -89,18 +89,18 @@ def test_a_hardly_different_guess_is_cut_alike():
 def test_colours_hardly_apart_are_two_if_each_is_pure():
     picture, odds = scene()
     picture[:], picture[40:80, 50:110] = 0.5, 0.54
-    seen = odds.copy()
-    seen[40:80, 104:110] = -2
-    assert cut(picture, odds, seen)[42:78, 105:109].all()
+    apart = odds.copy()
+    apart[40:80, 104:110] = -2
+    assert cut(picture, odds, apart)[42:78, 105:109].all()
 
 
 @pytest.mark.parametrize("known", [0.6, -0.6])
 def test_where_a_picture_shows_nothing_little_odds_count(known):
     picture, odds = np.full((120, 160, 3), GREY, np.float32), scene()[1]
-    seen = odds.copy()
-    seen[30:90, 40:120] = known
-    seen[50:70, 60:100] = 4
-    inside = cut(picture, odds, seen)
+    apart = odds.copy()
+    apart[30:90, 40:120] = known
+    apart[50:70, 60:100] = 4
+    inside = cut(picture, odds, apart)
     assert inside[32:88, 42:58].mean() == float(known > 0)
 
 

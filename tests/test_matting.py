@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from layerctl import matting
 from layerctl.backdrop import Backdrop
 from layerctl.matting import (
     HAZE,
@@ -13,7 +14,6 @@ from layerctl.matting import (
     edge_lines,
     follow_edges,
     sweep,
-    with_detail,
 )
 
 
@@ -46,15 +46,21 @@ def test_of_white_before_white_all_is_kept_if_the_model_is_sure_and_else_what_st
     assert bool(alpha[62:178, 62:198].mean() > 0.95) is kept
 
 
-def test_a_rough_alpha_has_the_detail_of_a_chance_and_stays_as_broad_as_it_was():
-    rough, chance = np.zeros((200, 300), np.float32), np.full((200, 300), 0.5, np.float32)
-    rough[:, :150] = chance[:, 75:] = 1
-    chance[:, 40:42] = 0.2
-    detailed = with_detail(rough, chance)
-    assert detailed[:, 40:42].max() < rough[0, 40] - 0.2
-    assert np.abs(detailed - rough)[:, 100:140].max() < 0.01
-    assert np.abs(detailed - rough)[:, 170:].max() < 0.01
-    assert detailed.min() >= 0
+@pytest.mark.parametrize("share", [matting.AGAINST, 0])
+def test_a_loop_is_open_though_a_thing_has_the_backdrops_colour_elsewhere(share, monkeypatch):
+    monkeypatch.setattr(matting, "AGAINST", share)
+    rows, columns = np.mgrid[:240, :320]
+    away, rng = np.hypot(rows - 66, columns - 160), np.random.default_rng(0)
+    thing = (np.hypot(rows - 140, columns - 160) < 66) | (away < 15)
+    hole, label = away < 9, (abs(rows - 150) < 20) & (abs(columns - 160) < 20)
+    light = np.broadcast_to(np.float32(0.95 - rows / 1200)[..., None], (240, 320, 3))
+    picture = np.where((thing & ~hole)[..., None], np.float32(0.2), light)
+    picture[label] = 0.9 + rng.uniform(-0.015, 0.015, (label.sum(), 1))
+    rough, chance = thing.astype(np.float32), cv2.blur(thing.astype(np.float32), (5, 5))
+    rough[hole], chance[hole] = 0.85, 0.95
+    alpha = cut_out(picture, rough, chance, Backdrop(light, 0.0, plain=True))
+    assert (alpha[away < 7].max() < 0.1) == (share > 0)
+    assert alpha[label].min() == 1
 
 
 def test_what_stands_apart_is_no_part_of_a_thing_for_its_colour_alone():
