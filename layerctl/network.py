@@ -207,9 +207,10 @@ class Network:
             )
         if found is None:
             return None
-        self._require_finite(found.shares, found.whole, found.kinds)
-        near = None if found.near is None else found.near.numpy()
-        return Things(found.shares.numpy(), found.whole.numpy(), found.kinds.numpy(), near)
+        masks = (found.shares, found.whole, found.kinds)
+        nearer = () if found.near is None else (found.near,)
+        self._require_finite(*masks, *nearer)
+        return Things(*(mask.numpy() for mask in (*masks, *nearer)))
 
     def _require_finite(self, *made: Tensor) -> None:
         if not all(tensor.isfinite().all() for tensor in made):

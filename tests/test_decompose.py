@@ -1,10 +1,12 @@
 """A photo and a preset become a document, whatever the network says."""
 
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageCms
 from safetensors.torch import load_file, save_file
 
@@ -19,6 +21,7 @@ from layerctl.preset import Preset, load_preset
 from layerctl.texts.encoding import Texts
 from layerctl.texts.prompt import Prompt
 from layerctl.things import Things
+from layerctl_model import decomposer
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 PROFILE = Profile(
@@ -343,6 +346,14 @@ def test_weights_that_are_no_numbers_make_no_document(photo, checkpoint, part, n
     save_file(tensors, weights)
     chosen = preset(model__name=str(checkpoint), model__device="cpu", decompose__steps=1)
     with pytest.raises(EnvironmentFault, match="copy makes layers of numbers that are not finite"):
+        open_model(chosen).decompose(photo, chosen)
+
+
+def test_chances_from_near_that_are_no_numbers_make_no_document(photo, checkpoint, monkeypatch):
+    broken = torch.full((4, 4), torch.nan)
+    monkeypatch.setattr(decomposer, "detailed", lambda things, *_: replace(things, near=broken))
+    chosen = preset(model__name=str(checkpoint), model__device="cpu", decompose__steps=1)
+    with pytest.raises(EnvironmentFault, match="numbers that are not finite"):
         open_model(chosen).decompose(photo, chosen)
 
 
