@@ -46,13 +46,15 @@ def cut(picture: Floats, odds: Floats, apart: Floats) -> Mask:
 
     Args:
         picture: (h, w, 3) RGB in [0, 1].
-        odds: (h, w), the log odds of a thing by all that is known: certain ones of both sides are
-            among them, and those are settled.
-        apart: (h, w), the same by what is known apart from colours, as these count once.
+        odds: The log odds of a thing by all that is known, as finely as it is known, which may be
+            less than (h, w): certain ones of both sides are among them, and those are settled.
+        apart: The same by what is known apart from colours, as these count once.
     """
+    size = picture.shape[1], picture.shape[0]
     levels = np.rint(picture[..., ::-1] * 255).astype(np.uint8)
-    labels = _labels(odds)
-    behind, things = _learned(levels, labels)
+    coarse: Bytes = cv2.resize(levels, odds.shape[::-1], interpolation=cv2.INTER_AREA)
+    behind, things = _learned(coarse, _labels(odds))
+    labels, apart = _labels(cv2.resize(odds, size)), cv2.resize(apart, size)
     told = np.clip(_likelihood(levels, things) - _likelihood(levels, behind), -OUTDONE, OUTDONE)
     # Pixels that differ from all around them are noise, whatever their colour.
     return _cut_once(levels, apart + COLOURS * cv2.medianBlur(told, 3), labels)

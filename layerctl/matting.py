@@ -20,8 +20,10 @@ from layerctl.graphcut import CERTAIN, cut
 from layerctl.limbs import find_limbs
 from layerctl.surroundings import surrounding_odds
 
-CUT_SIDE = 720
-"""Longest side, in pixels, at which the cut is made: its cost grows faster than the area."""
+CUT_SIDE, TOLD_SIDE = 1024, 720
+"""Longest sides, in pixels, at which the cut is made, whose cost grows faster than the area, and at
+which it is told what it goes by.
+"""
 
 BAND = 0.05
 """Half width, as a share of the longest side, of the band in which a rough outline may be off."""
@@ -89,9 +91,7 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
         chance: (h, w) in [0, 1], how surely a pixel shows any: ground may have been drawn over.
         backdrop: What stands behind it, as far as that is plain.
     """
-    height, width = figure.shape
-    scale = min(1.0, CUT_SIDE / max(height, width))
-    size = max(2, round(width * scale)), max(2, round(height * scale))
+    size, fine = _within(figure.shape, TOLD_SIDE), _within(figure.shape, CUT_SIDE)
     small, rough, behind, likely = (
         cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         for image in (picture, figure, backdrop.colours, chance)
@@ -106,11 +106,22 @@ def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop)
     odds = seen + told
     if not ((odds > CERTAIN).any() and (odds < -CERTAIN).any()):
         return figure
-    inside = _begun(cut(small, odds, seen + AGAINST * np.minimum(told, 0)), odds > 0)
-    inside |= find_limbs(small, inside, likely, backdrop)
-    outline = _filled(inside, rough).astype(np.float32)
-    enlarged: Floats = cv2.resize(outline, (width, height), interpolation=cv2.INTER_LINEAR)
+    sharp = cv2.resize(picture, fine, interpolation=cv2.INTER_AREA)
+    inside = cut(sharp, odds, seen + AGAINST * np.minimum(told, 0))
+    inside = _begun(inside, cv2.resize(odds, fine) > 0)
+    found = cv2.resize(inside.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+    limbs = find_limbs(small, found, likely, backdrop).astype(np.float32)
+    inside |= cv2.resize(limbs, fine) > 0.5
+    outline = _filled(inside, cv2.resize(rough, fine)).astype(np.float32)
+    enlarged: Floats = cv2.resize(outline, figure.shape[::-1])
     return enlarged
+
+
+def _within(shape: tuple[int, ...], longest: int) -> tuple[int, int]:
+    """Return the width and height of an image (h, w) made at most so long."""
+    height, width = shape
+    scale = min(1.0, longest / max(height, width))
+    return max(2, round(width * scale)), max(2, round(height * scale))
 
 
 def _told(picture: Floats, rough: Floats, chance: Floats, backdrop: Backdrop) -> Floats:

@@ -42,6 +42,16 @@ def test_where_nothing_is_known_the_outline_is_that_of_the_colours():
     assert np.array_equal(inside, thing)
 
 
+def test_what_is_known_more_coarsely_leaves_the_outline_as_fine_as_the_picture():
+    picture, odds = scene()
+    picture[55:57, 95:120] = GREEN
+    inside = cut(noisy(picture), odds[::3, ::3].copy(), odds[::3, ::3].copy())
+    thing = np.zeros_like(inside)
+    thing[40:80, 50:110] = True
+    thing[55:57, 99:110] = False
+    assert (inside != thing).mean() < 0.0005
+
+
 @pytest.mark.parametrize("known", [2.0, -2.0])
 def test_of_a_colour_that_both_sides_have_it_is_as_was_seen(known):
     picture, odds = scene()

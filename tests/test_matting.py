@@ -52,6 +52,20 @@ def test_a_loop_is_open_though_a_thing_has_the_backdrops_colour_elsewhere():
     assert alpha[label].min() == 1
 
 
+def test_a_comb_keeps_most_of_its_fine_teeth_in_a_picture_that_shows_them():
+    picture = np.full((800, 1000, 3), (0.2, 0.5, 0.3), np.float32)
+    figure, teeth = np.zeros((800, 1000), np.float32), np.zeros((800, 1000), np.bool_)
+    teeth[400:480, 300:700] = np.arange(400) % 6 < 3
+    picture[250:400, 300:700], figure[250:440, 300:700] = (0.8, 0.3, 0.2), 1
+    picture[teeth] = 0.8, 0.3, 0.2
+    rng = np.random.default_rng(0)
+    noisy = picture + rng.normal(0, 0.01, picture.shape).astype(np.float32)
+    rough = cv2.GaussianBlur(figure, (0, 0), 20)
+    room = Backdrop(np.full_like(picture, 0.5), 0.1, plain=False)
+    alpha = cut_out(noisy, rough, rough, room)[400:470, 300:700]
+    assert (abs(alpha - teeth[400:470, 300:700]) > 0.5).mean() < 0.15
+
+
 def test_what_stands_apart_is_no_part_of_a_thing_for_its_colour_alone():
     rng = np.random.default_rng(0)
     picture = np.full((240, 320, 3), (0.2, 0.5, 0.3), np.float32)
