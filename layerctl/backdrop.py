@@ -245,7 +245,7 @@ def clear_ground(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Fl
     gaps, edges = find_gaps(picture, missing, off, stands, chance)
     patches = _patches(bare)
     outside = (patches > 0) & (share_of(figure, patches) <= DRAWN)
-    holes = _find_holes(picture, backdrop, np.where(outside, 0, patches), chance)
+    holes = _find_holes(picture, backdrop, outside, chance)
     around = _falls_gently(missing, holes | gaps, stands | outside) & (chance < FIRM)
     opened = np.where(holes | gaps | around, 0, figure)
     opened = np.where(edges & ~stands, np.minimum(opened, 0.5), opened)
@@ -278,21 +278,23 @@ def _patches(bare: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 
 def _find_holes(
-    picture: Floats, backdrop: Backdrop, patches: NDArray[np.int32], chance: Floats
+    picture: Floats, backdrop: Backdrop, outside: NDArray[np.bool_], chance: Floats
 ) -> NDArray[np.bool_]:
     """Return which patches of bare backdrop within things are no part of these, as (h, w).
 
-    Around them a vivid backdrop is known by a colour that is only nearly its own, if things have
-    hardly any such colour where they are sure.
+    A vivid backdrop is known there by a colour that is only nearly its own, if things have hardly
+    any such colour where they are sure.
     """
     nearly, sure = backdrop.shows(picture, NEARLY), chance > FIRM
     vivid = _ramp(np.ptp(backdrop.colours, axis=-1), *VIVID)
     vivid *= nearly[sure].sum() <= RARE * sure.sum()
     least, hollow = (np.interp(vivid, (0, 1), bounds) for bounds in (LEAST, HOLLOW))
+    told = nearly & (vivid > 0.5)
+    patches = _patches((told | backdrop.shows(picture)) & ~outside)
     size = np.bincount(patches.ravel())[patches] / patches.size
     holes = (patches > 0) & (size > least) & (share_of(chance, patches) < hollow)
     near = cv2.dilate(holes.astype(np.uint8), np.ones((2 * AROUND + 1,) * 2, np.uint8)) > 0
-    found: NDArray[np.bool_] = holes | (near & (vivid > 0.5) & nearly)
+    found: NDArray[np.bool_] = holes | (near & told)
     return found
 
 

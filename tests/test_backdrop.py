@@ -156,6 +156,17 @@ def test_beside_a_slit_a_vivid_backdrop_may_look_a_little_different(colour, edge
     assert left[40:70, 50:110].min() == 1
 
 
+@pytest.mark.parametrize(("colour", "open_"), [(PINK, True), (GREY, False)])
+def test_a_slit_is_open_where_a_vivid_backdrop_is_rough(colour, open_):
+    backdrop = Backdrop(np.full((*SIZE, 3), colour, np.float32), noise=0.001, plain=True)
+    picture, slit = backdrop.colours.copy(), np.s_[60:120, 120:128]
+    figure, likely = box(30, 150, 40, 200), 0.97 * box(30, 150, 40, 200)
+    picture[30:150, 40:200], likely[slit] = (0.1, 0.2, 0.15), 0.6
+    grain = np.random.default_rng(0).choice(np.float32([-1, 1]), (60, 8, 1))
+    picture[slit] = colour + backdrop.tolerance * grain
+    assert (clear_ground(picture, backdrop, figure, likely)[slit].max() == 0) == open_
+
+
 def test_a_thing_in_a_vivid_backdrop_s_own_colour_has_no_more_holes_than_before_a_grey_one():
     picture = np.full((*SIZE, 3), PINK, np.float32)
     figure, likely = box(30, 150, 40, 200), 0.97 * box(30, 150, 40, 200)
