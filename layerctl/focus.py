@@ -22,10 +22,10 @@ NEAR, APART = 9, 7
 FAINT = 0.015
 """Change of colour a pixel, in [0, 1], below which nothing is an edge."""
 
-ALONG = 12.0
+ALONG = 60
 """Reach in pixels of what edges have in common: the stronger one is, the more it says."""
 
-SOFT, MOST = 2.5, 12.0
+SOFT, MOST = 1.5, 12.0
 """Blur, in pixels, from which an outline is out of focus, and the most that can be told."""
 
 WIDE = 3.0
@@ -48,7 +48,7 @@ def soft_outlines(picture: Floats, figure: Floats) -> NDArray[np.bool_]:
     ratio = np.square(steep / np.maximum(flat, FAINT / 10))
     blur = np.minimum(BLURRED / np.sqrt(np.maximum(ratio - 1, 1e-3)), MOST)
     weight = np.where(edge, steep, 0).astype(np.float32)
-    sums = cv2.GaussianBlur(np.dstack([blur * weight, weight]), (0, 0), ALONG)
+    sums = cv2.blur(np.dstack([blur * weight, weight]), (2 * ALONG + 1, 2 * ALONG + 1))
     around = spread(sums[..., :1] / np.maximum(sums[..., 1:], 1e-9), edge)[..., 0]
     outline = cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     away = cv2.distanceTransform(1 - outline, cv2.DIST_L2, cv2.DIST_MASK_5)
