@@ -35,6 +35,11 @@ Things shine and bear letters, in colours of the backdrop, too. What stands apar
 a crumb, if the chance of a thing is less than that.
 """
 
+PORE, DRAWN = 0.0001, 0.2
+"""Share of the canvas up to which a gap is filled if a rough alpha only doubts that it goes on, and
+the mean of that from which. So little may have a backdrop's colour by chance.
+"""
+
 VAGUE, PLAIN = 0.1, 0.02
 """What is added to a rough alpha and to its rest before their odds are taken: the second where the
 backdrop is plain. That has its own word, which of white before white is that nothing is there; the
@@ -166,8 +171,9 @@ def _begun(inside: NDArray[np.bool_], likely: NDArray[np.bool_]) -> NDArray[np.b
 def _filled(inside: NDArray[np.bool_], rough: Floats) -> NDArray[np.bool_]:
     """Return what was cut out without small gaps in it where a rough alpha says that it goes on."""
     _, gaps, boxes, _ = cv2.connectedComponentsWithStats((~inside).astype(np.uint8), connectivity=4)
-    small = boxes[:, cv2.CC_STAT_AREA] < SPECK * rough.size
-    filled: NDArray[np.bool_] = inside | (small[gaps] & (share_of(rough, gaps) > SURE))
+    size, goes_on = boxes[gaps, cv2.CC_STAT_AREA] / rough.size, share_of(rough, gaps)
+    small = (size < SPECK) & (goes_on > SURE) | (size < PORE) & (goes_on > DRAWN)
+    filled: NDArray[np.bool_] = inside | small
     return filled
 
 

@@ -66,6 +66,23 @@ def test_a_comb_keeps_most_of_its_fine_teeth_in_a_picture_that_shows_them():
     assert (abs(alpha - teeth[400:470, 300:700]) > 0.5).mean() < 0.15
 
 
+@pytest.mark.parametrize(
+    ("side", "drawn", "open_"), [(6, 0.5, False), (6, 0.1, True), (7, 0.5, True)]
+)
+def test_a_pore_is_filled_unless_nothing_was_drawn_there(side, drawn, open_):
+    picture = np.full((540, 720, 3), (0.2, 0.5, 0.3), np.float32)
+    rough, pore = np.zeros((540, 720), np.float32), np.s_[200 : 200 + side, 300 : 300 + side]
+    hole = np.s_[197 : 203 + side, 297 : 303 + side]
+    picture[100:400, 200:500], rough[100:400, 200:500] = (0.8, 0.3, 0.2), 1
+    picture[pore], rough[hole] = (0.2, 0.5, 0.3), drawn
+    rng = np.random.default_rng(0)
+    noisy = picture + rng.normal(0, 0.005, picture.shape).astype(np.float32)
+    room = Backdrop(np.full_like(picture, 0.5), 0.1, plain=False)
+    chance = np.where(rough > 0, 0.8, 0).astype(np.float32)
+    alpha = cut_out(noisy, rough, chance, room)[pore]
+    assert bool(alpha.min() < 0.5) == open_
+
+
 def test_what_stands_apart_is_no_part_of_a_thing_for_its_colour_alone():
     rng = np.random.default_rng(0)
     picture = np.full((240, 320, 3), (0.2, 0.5, 0.3), np.float32)
