@@ -20,11 +20,9 @@ Mask: TypeAlias = NDArray[np.bool_]
 WIDE, FINE = 0.045, 0.035
 """Widths, as a share of the longest side, up to which chances and colours are of something thin."""
 
-RISE = 0.2
-"""How far, of 1, chances must be above those on both sides."""
-
-ROOM, PLAIN = (0.1, 0.35), (0.06, 0.25)
-"""How far colours of a limb must be above or below those on both sides, and its mean chance.
+ROOM, PLAIN = (0.1, 0.3, 0.35), (0.06, 0.2, 0.25)
+"""How far colours of a limb must be above or below those on both sides, how far chances must be
+above, and its mean chance.
 
 Lines on the ground have some chance, too; a plain backdrop has no lines.
 """
@@ -45,9 +43,10 @@ def find_limbs(picture: Floats, figure: Mask, chance: Floats, backdrop: Backdrop
         chance: (h, w) in [0, 1], how surely a pixel shows any thing.
         backdrop: What stands behind it, as far as that is plain.
     """
-    longest, (apart, likely) = max(figure.shape), PLAIN if backdrop.plain else ROOM
+    longest = max(figure.shape)
+    apart, rise, likely = PLAIN if backdrop.plain else ROOM
     clear = np.maximum(apart, backdrop.tolerance) if backdrop.plain else apart
-    rises = (_above(chance, WIDE * longest) > RISE) & ~figure
+    rises = (_above(chance, WIDE * longest) > rise) & ~figure
     missed = np.zeros_like(figure)
     # What is between two dark lines is a light one: each by itself, or they would be one area.
     for image in (picture, 1 - picture):

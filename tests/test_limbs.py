@@ -38,6 +38,17 @@ def test_no_line_is_a_leg_without_a_chance_and_no_chance_without_a_line():
     assert not find_limbs(*draw_stool(leg=(0.6, 0.55, 0.5)), ROOM).any()
 
 
+@pytest.mark.parametrize(("rise", "found"), [(0.25, False), (0.35, True)])
+def test_a_dark_line_on_the_floor_from_a_leg_is_none_if_it_hardly_has_a_chance(rise, found):
+    picture, seat, chance = draw_stool()
+    shadow = np.s_[208:213, 138:200]
+    picture[shadow] -= 0.25
+    chance[shadow] = np.maximum(chance[shadow], rise)
+    limbs = find_limbs(picture, seat, chance, ROOM)
+    assert bool(limbs[209:212, 160:195].mean() > 0.9) == found
+    assert all(limbs[130:205, place[1]].mean() > 0.95 for place in LEGS)
+
+
 def test_a_line_that_hangs_on_nothing_is_no_limb():
     picture, seat, chance = draw_stool()
     assert not find_limbs(picture, np.roll(seat, -40, axis=0), chance, ROOM).any()
