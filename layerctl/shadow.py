@@ -28,6 +28,9 @@ HINT = 0.02
 GLOOMY = 0.2
 """Light of a plain backdrop, in [0, 1], up to which it is too dark to show a shadow."""
 
+NIGHT = 0.06
+"""Light of any background up to which it shows none; it shows all of one from twice as much."""
+
 BESIDE = 9
 """Width in pixels of a thing's outline, beside which a shadow begins."""
 
@@ -75,7 +78,8 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
         rough = cv2.blur(nearby(rough), _window(rough))
     else:
         lit = lit + spread(picture - lit, bare & (rough < FAINT))
-    missing = 1 - picture.mean(axis=-1) / np.clip(lit, 0.05, 1).mean(axis=-1)
+    light = np.clip(lit, LEAST, 1).mean(axis=-1)
+    missing = (1 - picture.mean(axis=-1) / light) * np.clip(light / NIGHT - 1, 0, 1)
     # Noise has to cancel out, while a highlight gives no light back to what is around it.
     missing = np.maximum(missing, -FAINT)
     known = spread(missing[..., None], bare)[..., 0]

@@ -159,3 +159,9 @@ def test_what_is_darker_far_from_things_and_shadows_is_the_backdrop_s():
 )
 def test_what_has_another_hue_or_is_far_too_dark_or_on_dark_paper_is_no_shadow(other):
     assert measured(**other)[AWAY].max() < 0.03
+
+
+@pytest.mark.parametrize(("light", "alpha"), [(0.05, 0.0), (0.09, 0.125), (0.14, 0.25)])
+def test_on_a_background_as_dark_as_night_there_is_no_shadow_though_one_was_drawn(light, alpha):
+    found = measured(paper=(light, light, light), patch=DRAWN)
+    assert found[220:230, 70:120] == pytest.approx(alpha, abs=0.03)
