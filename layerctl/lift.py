@@ -82,15 +82,17 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
         smooth, *rest = (_as_bytes(_enlarge(layer, photo.shape, band)) for layer in painted)
         rough = Stack(native[:, band], np.stack([smooth, *rest]), guess.black)
         if edges:
-            outlines = _outlines(native, sketch.soft, band, reach)
+            blurred = _enlarge(sketch.soft.astype(np.float32), photo.shape, band) > 0.5
+            outlines = _outlines(native, blurred, band, reach)
             outlines &= ~np.array(guess.ground)[:, None, None]
-            rough = replace(rough, alphas=settle_edges(photo[band], rough, outlines))
+            unsure = _enlarge_doubt(doubt, photo.shape, band)
+            grain = unsure.grain * ~(blurred | unsure.plain)
+            rough = replace(rough, alphas=settle_edges(photo[band], rough, outlines, grain))
         # Only now: edges were told from smooth colours, which grain would have led astray.
         woven = np.stack([_as_bytes(_enlarge(ground, photo.shape, band)), *rest])
         rough = replace(rough, colours=woven)
         if edges:
             around = look_around(native, band, RIM * reach)
-            unsure = _enlarge_doubt(doubt, photo.shape, band)
             rough = _clear_ground(photo[band], rough, around, guess.ground, unsure)
         fitted = replace(rough, alphas=fit_alphas(photo[band], rough.alphas, guess.black))
         alphas[:, band], colours[:, band] = fitted.alphas, solve(photo[band], fitted)
@@ -196,11 +198,12 @@ def _native_alphas(
     return alphas
 
 
-def _outlines(native: Bytes, soft: NDArray[np.bool_], band: slice, reach: int) -> NDArray[np.bool_]:
+def _outlines(
+    native: Bytes, blurred: NDArray[np.bool_], band: slice, reach: int
+) -> NDArray[np.bool_]:
     """Return where in a band outlines of alphas (K, H, W) may be: farther off if out of focus."""
     outlines = find_outlines(native, band, reach)
-    if soft.any():
-        blurred = _enlarge(soft.astype(np.float32), native.shape[1:], band) > 0.5
+    if blurred.any():
         outlines |= blurred & find_outlines(native, band, SOFT * reach)
     return outlines
 
@@ -259,8 +262,9 @@ def _enlarge_doubt(doubt: Doubt, shape: tuple[int, ...], band: slice) -> Doubt:
         least, most = (_enlarge(bound, shape, band) for bound in (palette.least, palette.most))
         return Palette(least, most)
 
+    colour, grain = (_enlarge(off, shape, band) for off in (doubt.colour, doubt.grain))
     nearby = enlarged(doubt.nearby) if doubt.nearby else None
-    return Doubt(_enlarge(doubt.colour, shape, band), nearby, enlarged(doubt.own))
+    return Doubt(colour, grain, nearby, enlarged(doubt.own))
 
 
 def _as_bytes(image: Floats) -> Bytes:

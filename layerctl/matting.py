@@ -83,8 +83,10 @@ HAZE = 0.04
 TRUST = 0.02
 """How little of a layer must be seen before the model's alpha counts more than the photo."""
 
-CONTRAST = 0.02
-"""Squared distance of two colours, in [0, 1], at which an alpha told from them is half trusted."""
+CONTRAST, FRAYS = 0.02, 14.0
+"""Squared distance of two colours, in [0, 1], at which an alpha told from them is half trusted. To
+it comes the square of so many times the grain of what is behind, which would fray an outline.
+"""
 
 
 def cut_out(picture: Floats, figure: Floats, chance: Floats, backdrop: Backdrop) -> Floats:
@@ -237,18 +239,26 @@ def uncover(together: Floats, covered: Floats, model: Bytes) -> Floats:
     return (seen * clear + doubt * (model / np.float32(255))) / (clear * clear + doubt)
 
 
-def settle_edges(photo: Bytes, stack: Stack, outlines: NDArray[np.bool_]) -> Bytes:
+def settle_edges(photo: Bytes, stack: Stack, outlines: NDArray[np.bool_], grain: Floats) -> Bytes:
     """Return alphas (K, H, W) that explain the photo by the colours on both sides of an outline.
 
     A pixel on the outline of layer k lies on the line between its colour and that of what is
-    below it; how far along is its alpha. Where the two colours are alike the alpha stays.
+    below it; how far along is its alpha. Where the two colours are alike the alpha stays, or
+    hardly differ more than what is behind does from pixel to pixel.
+
+    Args:
+        photo: (H, W, 4) straight RGBA.
+        stack: Alphas and colours.
+        outlines: (K, H, W), where the outline of each layer may be.
+        grain: (H, W), how far a pixel of what is behind is from its colour, in [0, 1].
     """
     settled, where = stack.alphas.copy(), np.logical_or.reduce(outlines)
     pixels = pick(photo[None], where)[0, :, :3] / np.float32(255)
     colours, alphas = (
         pick(levels, where) / np.float32(255) for levels in (stack.colours, stack.alphas)
     )
-    _settle(pixels, colours, alphas, pick(outlines, where))
+    doubt = CONTRAST + np.square(FRAYS * pick(grain[None], where)[0])
+    _settle(pixels, colours, alphas, pick(outlines, where), doubt)
     settled[:, where] = np.rint(alphas * 255)
     return settled
 
@@ -278,8 +288,13 @@ def cut_reach(shape: tuple[int, ...], detail: int) -> int:
     return 1 + round(max(shape[:2]) / min(CUT_SIDE, detail))
 
 
-def _settle(pixels: Floats, colours: Floats, alphas: Floats, outlines: NDArray[np.bool_]) -> None:
-    """Settle the alphas (K, M) of M pixels on their outlines, in place, from the top layer down."""
+def _settle(
+    pixels: Floats, colours: Floats, alphas: Floats, outlines: NDArray[np.bool_], doubt: Floats
+) -> None:
+    """Settle the alphas (K, M) of M pixels on their outlines, in place, from the top layer down.
+
+    The doubt (M,) is the squared distance of two colours at which they are half trusted.
+    """
     below = [colours[0]]
     for colour, alpha in zip(colours[1:], alphas[1:], strict=True):
         below.append(below[-1] + alpha[..., None] * (colour - below[-1]))
@@ -290,7 +305,7 @@ def _settle(pixels: Floats, colours: Floats, alphas: Floats, outlines: NDArray[n
         offset = rest[outline] / through[outline, None] - below[k - 1][outline]
         length = np.einsum("mc,mc->m", line, line)
         along = np.einsum("mc,mc->m", offset, line) / np.maximum(length, 1e-6)
-        trust = length / (length + CONTRAST)
+        trust = length / (length + doubt[outline])
         alphas[k][outline] += trust * (np.clip(along, 0, 1) - alphas[k][outline])
         rest -= (through * alphas[k])[..., None] * colours[k]
         through *= 1 - alphas[k]

@@ -18,10 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerctl.compositing import Bytes, Floats, Stack, pick, solve
-from layerctl.surroundings import Palette, hues, palette, unevenness
+from layerctl.surroundings import NEARBY, Palette, hues, palette, unevenness
 
 LEVEL, UNEVEN = 0.02, 3.0
 """A backdrop may be off by the first, in [0, 1], plus so many times its own unevenness nearby."""
+
+FINE = 0.005
+"""Reach of grain, as a share of the longest side."""
 
 STRANGE = 0.02
 """How far, in [0, 1], light or hue is from all nearby to be a thing's; surely so twice as far."""
@@ -51,12 +54,13 @@ LEAST = 1 / 255
 class Doubt:
     """How far off a background's colours may be from what they are told to be.
 
-    That is by `colour` (H, W) in [0, 1]. It has light and hues as it has `nearby`, while `own` are
-    those of things. A plain one has its hue instead: it changes so little that its own noise would
-    be nothing nearby.
+    That is by `colour` (H, W) in [0, 1], of which `grain` (H, W) is from pixel to pixel. It has
+    light and hues as it has `nearby`, while `own` are those of things. A plain one has its hue
+    instead: it changes so little that its own noise would be nothing nearby.
     """
 
     colour: Floats
+    grain: Floats
     nearby: Palette | None
     own: Palette
 
@@ -75,8 +79,9 @@ def doubt_ground(observed: Floats, seen: NDArray[np.bool_], own: Palette, *, pla
         own: Of things.
         plain: Whether that is a plain backdrop.
     """
-    uneven = LEVEL + UNEVEN * unevenness(observed, seen)
-    return Doubt(uneven, None if plain else palette(observed, seen), own)
+    uneven, grain = (unevenness(observed, seen, reach) for reach in (NEARBY, FINE))
+    nearby = None if plain else palette(observed, seen)
+    return Doubt(LEVEL + UNEVEN * uneven, grain, nearby, own)
 
 
 def clear_rims(

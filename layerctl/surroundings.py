@@ -46,14 +46,15 @@ it: in a room colours change for other reasons, too, and things may have those o
 """
 
 
-def unevenness(picture: Floats, seen: NDArray[np.bool_]) -> Floats:
+def unevenness(picture: Floats, seen: NDArray[np.bool_], reach: float = NEARBY) -> Floats:
     """Return how far colours nearby deviate from their mean (h, w), also near what is not seen.
 
     Args:
         picture: (h, w, 3) in [0, 1].
         seen: (h, w), what counts of it.
+        reach: How far nearby is, as a share of the longest side.
     """
-    side = 2 * round(NEARBY * max(seen.shape)) + 1
+    side = 2 * round(reach * max(seen.shape)) + 1
     weight = seen.astype(np.float32)[..., None]
     share = cv2.blur(weight, (side, side))
     total = np.maximum(share, 1e-4)[..., None]

@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 from layerctl.backdrop import Backdrop
-from layerctl.matting import HAZE, RADIUS, SMOOTHNESS, cut_out, edge_lines, follow_edges, sweep
+from layerctl.compositing import Stack
+from layerctl.matting import (
+    HAZE,
+    RADIUS,
+    SMOOTHNESS,
+    cut_out,
+    edge_lines,
+    follow_edges,
+    settle_edges,
+    sweep,
+)
 
 
 def test_edge_lines_are_the_guided_filter_of_the_paper():
@@ -166,3 +176,25 @@ def test_what_is_sure_or_a_letter_or_no_crumb_stays(side, sure, text):
     figure, chance, crumb = with_crumb(side, sure=sure)
     swept = sweep(figure, chance, np.where(crumb, np.float32(text), 0))
     np.testing.assert_array_equal(swept, figure)
+
+
+@pytest.mark.parametrize(("grain", "frayed"), [(0.0, True), (0.1, False)])
+def test_an_outline_before_a_background_with_grain_does_not_fray(grain, frayed):
+    rng, size = np.random.default_rng(0), (60, 80)
+    photo = np.full((*size, 4), 255, np.uint8)
+    photo[..., :3] = np.clip(120 + rng.normal(0, 25, (*size, 1)), 0, 255)
+    photo[:, 40:, :3] = (230, 230, 225)
+    stack = Stack(
+        np.stack(
+            [np.full(size, 255, np.uint8), np.where(np.arange(80) < 40, 0, 255 * np.ones(size))]
+        ).astype(np.uint8),
+        np.stack(
+            [np.full((*size, 3), 120, np.uint8), np.full((*size, 3), (230, 230, 225), np.uint8)]
+        ),
+        (False, False),
+    )
+    outlines = np.zeros((2, *size), np.bool_)
+    outlines[1, :, 36:44] = True
+    alphas = settle_edges(photo, stack, outlines, np.full(size, grain, np.float32))[1]
+    assert bool(alphas[:, 36:40].max() > 60) == frayed
+    assert alphas[:, 40:].min() > 240

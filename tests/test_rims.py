@@ -11,6 +11,7 @@ from layerctl.rims import Doubt, clear_rims, doubt_ground
 from layerctl.surroundings import Palette, palette
 
 SIDE = 64
+NO_GRAIN = np.zeros((SIDE, SIDE), np.float32)
 EDGE = slice(None), 32
 """The column beside a thing that fills what is right of it."""
 
@@ -44,7 +45,7 @@ ALL, NONE = colours(-2, 2), colours(2, -2)
 def cleared(photo, stack, ground=GROUND, doubt=0.03, *, own=NONE, plain=False):
     near = look_around(stack.alphas, slice(0, SIDE), 3)
     nearby = None if plain else ALL
-    unsure = Doubt(np.full((SIDE, SIDE), doubt, np.float32), nearby, own)
+    unsure = Doubt(np.full((SIDE, SIDE), doubt, np.float32), NO_GRAIN, nearby, own)
     return clear_rims(photo, stack, near, ground, unsure)
 
 
@@ -190,9 +191,19 @@ def test_an_even_backdrop_is_surer_than_a_rough_one_and_that_is_told_nearby():
     seen[20:40, 10:30] = False
     for plain in (True, False):
         assert doubt_ground(observed, seen, NONE, plain=plain).plain is plain
-    doubt = doubt_ground(observed, seen, NONE, plain=False).colour
-    assert doubt[:, : SIDE - 8] == pytest.approx(0.02, abs=1e-3)
-    assert doubt[:, SIDE + 8 :].min() > 0.12
+    doubt = doubt_ground(observed, seen, NONE, plain=False)
+    assert doubt.colour[:, : SIDE - 8] == pytest.approx(0.02, abs=1e-3)
+    assert doubt.colour[:, SIDE + 8 :].min() > 0.12
+
+
+def test_grain_is_what_differs_from_pixel_to_pixel_no_shade():
+    observed = np.full((400, 400, 3), 0.5, np.float32)
+    observed += np.linspace(0, 0.4, 400, dtype=np.float32)[:, None]
+    observed[:, 200:] += np.random.default_rng(0).normal(0, 0.05, (400, 200, 3))
+    grain = doubt_ground(observed, np.ones((400, 400), bool), NONE, plain=False).grain
+    assert grain[:, :190].max() < 0.01
+    assert grain[:, 210:] == pytest.approx(0.05 * 3**0.5, abs=0.06)
+    assert grain[:, 210:].mean() > 0.06
 
 
 def before_planks(beside, alpha=0):
@@ -227,7 +238,7 @@ def before_planks(beside, alpha=0):
 def test_what_planks_have_nowhere_nearby_is_the_thing_s(beside, strange, plain):
     photo, stack, nearby = before_planks(beside)
     near = look_around(stack.alphas, slice(0, SIDE), 3)
-    unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), None if plain else nearby, NONE)
+    unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), NO_GRAIN, None if plain else nearby, NONE)
     clear = clear_rims(photo, stack, near, GROUND, unsure)
     gained = clear.alphas[1][EDGE][1::2]
     assert gained.all() == gained.any() == (strange and not plain)
@@ -241,7 +252,7 @@ def test_what_is_strange_is_told_in_full_light():
         alphas = np.stack([stack.alphas[0], np.full((SIDE, SIDE), 128, np.uint8), stack.alphas[1]])
         colours = np.stack([stack.colours[0], 0 * stack.colours[0], stack.colours[1]])
         near = look_around(alphas, slice(0, SIDE), 3)
-        unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), nearby, NONE)
+        unsure = Doubt(np.full((SIDE, SIDE), 1, np.float32), NO_GRAIN, nearby, NONE)
         dim = Stack(alphas, colours, (False, True, False))
         clear = clear_rims(photo, dim, near, (True, True, False), unsure)
         assert clear.alphas[2][EDGE].any() == strange
