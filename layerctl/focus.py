@@ -25,11 +25,11 @@ FAINT = 0.015
 ALONG = 60
 """Reach in pixels of what edges have in common: the stronger one is, the more it says."""
 
-SOFT, MOST = 1.5, 12.0
+SOFT, MOST = 2.0, 12.0
 """Blur, in pixels, from which an outline is out of focus, and the most that can be told."""
 
-SHARP, WIDE = 0.5, 3.0
-"""Blur, in pixels, that a sharp edge has, and half the width of a blurred one, in blurs beyond."""
+WIDE = 3.0
+"""Half the width of a blurred edge, in blurs."""
 
 
 def soft_outlines(picture: Floats, figure: Floats) -> NDArray[np.bool_]:
@@ -52,7 +52,7 @@ def soft_outlines(picture: Floats, figure: Floats) -> NDArray[np.bool_]:
     around = spread(sums[..., :1] / np.maximum(sums[..., 1:], 1e-9), edge)[..., 0]
     outline = cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     away = cv2.distanceTransform(1 - outline, cv2.DIST_L2, cv2.DIST_MASK_5)
-    soft: NDArray[np.bool_] = (around > SOFT) & (away < WIDE * (around - SHARP))
+    soft: NDArray[np.bool_] = (around > SOFT) & (away < WIDE * around)
     return soft
 
 

@@ -19,7 +19,7 @@ def draw_disc(blur, *, contrast=0.5, noise=0.004):
     return picture, (away < 0).astype(np.float32), np.abs(away)
 
 
-@pytest.mark.parametrize("blur", [0, 0.7, 1])
+@pytest.mark.parametrize("blur", [0, 0.7, 1.5])
 def test_a_sharp_outline_is_not_soft(blur):
     picture, figure, _ = draw_disc(blur)
     assert not soft_outlines(picture, figure).any()
