@@ -252,6 +252,8 @@ def test_a_decomposition_never_takes_more_than_reckoned(tmp_path):
 @pytest.mark.parametrize("dtype", [torch.float32, BF16])
 @pytest.mark.parametrize("sizes", [VaeSizes(base_dim=16), VaeSizes(base_dim=32, num_res_blocks=1)])
 def test_the_autoencoder_never_takes_more_than_reckoned(dtype, sizes):
+    if dtype == BF16 and torch.backends.cpu.get_cpu_capability() in ("DEFAULT", "AVX2"):
+        pytest.skip("this CPU has no convolution of bfloat16 and unfolds pictures in its place")
     vae = RGBAVae(sizes).to(dtype).eval()
     run = Settings(resolution=128)
     picture = torch.randn(1, 4, 128, 128, dtype=dtype)
