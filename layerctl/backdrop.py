@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl import channels
 from layerctl.compositing import Floats
 from layerctl.gaps import find_gaps
 from layerctl.pyramid import spread
@@ -128,7 +129,7 @@ class Backdrop:
 
     def shows(self, picture: Floats, slack: float = 1.0) -> NDArray[np.bool_]:
         """Return where (h, w, 3) RGB in [0, 1] is bare backdrop, so many tolerances from it."""
-        away: NDArray[np.float32] = np.linalg.norm(picture - self.colours, axis=-1)
+        away: NDArray[np.float32] = channels.length(picture - self.colours)
         return away < slack * self.tolerance
 
 
@@ -145,7 +146,7 @@ def fit_backdrop(picture: Floats, ground: Floats) -> Backdrop:
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     weight = cv2.resize(ground, size, interpolation=cv2.INTER_AREA)
     surface = _bend(_surface(small, weight), small, weight)
-    error = np.linalg.norm(small - surface, axis=-1)
+    error = channels.length(small - surface)
     near = error < NEAR
     share = float((weight * near).sum() / max(weight.sum(), 1e-6))
     noise = float(np.median(error[near])) if near.any() else 1.0
@@ -186,9 +187,9 @@ def _polynomials(shape: tuple[int, ...]) -> tuple[Floats, NDArray[np.int_]]:
 def _bend(surface: Floats, small: Floats, ground: Floats) -> Floats:
     """Return the surface bent to the pixels that belong to it, and to a glow that grows from it."""
     apart = small - surface
-    near = (np.linalg.norm(apart, axis=-1) < NEAR) & (ground > LIT)
-    steps = np.abs(cv2.Laplacian(small, cv2.CV_32F)).max(axis=-1)
-    glow = (apart.min(axis=-1) > -NEAR) & (steps < EDGE) & (ground > LIT)
+    near = (channels.length(apart) < NEAR) & (ground > LIT)
+    steps = channels.largest(np.abs(cv2.Laplacian(small, cv2.CV_32F)))
+    glow = (channels.smallest(apart) > -NEAR) & (steps < EDGE) & (ground > LIT)
     labels = cv2.connectedComponents((near | glow).astype(np.uint8), connectivity=4)[1]
     known = (near | glow) & (share_of(near, labels) > 0.5)
     change = spread(apart, known)
@@ -198,9 +199,9 @@ def _bend(surface: Floats, small: Floats, ground: Floats) -> Floats:
 
 def shade(picture: Floats, backdrop: Floats) -> tuple[Floats, Floats]:
     """Return the share of light (h, w) that a shadow took, and how far the colour is off then."""
-    energy = np.maximum(np.square(backdrop).sum(axis=-1), 1e-4)
-    light = np.clip((picture * backdrop).sum(axis=-1) / energy, 0, 1)
-    return 1 - light, np.linalg.norm(picture - light[..., None] * backdrop, axis=-1)
+    energy = np.maximum(channels.total(np.square(backdrop)), 1e-4)
+    light = np.clip(channels.total(picture * backdrop) / energy, 0, 1)
+    return 1 - light, channels.length(picture - light[..., None] * backdrop)
 
 
 def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Floats) -> Floats:
@@ -286,7 +287,7 @@ def _find_holes(
     any such colour where they are sure.
     """
     nearly, sure = backdrop.shows(picture, NEARLY), chance > FIRM
-    vivid = _ramp(np.ptp(backdrop.colours, axis=-1), *VIVID)
+    vivid = _ramp(channels.largest(backdrop.colours) - channels.smallest(backdrop.colours), *VIVID)
     vivid *= nearly[sure].sum() <= RARE * sure.sum()
     least, hollow = (np.interp(vivid, (0, 1), bounds) for bounds in (LEAST, HOLLOW))
     told = nearly & (vivid > 0.5)
@@ -317,7 +318,7 @@ def _missed(picture: Floats, stands: NDArray[np.bool_], figure: Floats) -> NDArr
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(there)
     left, top, across, down = boxes.T[:4]
     clear = (left > 0) & (top > 0) & (left + across < width) & (top + down < height)
-    steps = cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, kernel).max(axis=-1)
+    steps = channels.largest(cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, kernel))
     rims = np.where(cv2.erode(there, kernel) == 0, labels, 0)
     rim, sharp = (np.bincount(rims.ravel(), x, len(boxes)) for x in (None, steps.ravel() > NEAR))
     alone = clear & (np.maximum(across, down) > LONG * max(stands.shape)) & (sharp > rim / 2)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from layerctl import channels
 from layerctl.compositing import Floats
 from layerctl.pyramid import spread
 
@@ -197,12 +198,9 @@ class _Search:
         here, there = self.guess[self.targets], self.guess[self.sources]
         weights = np.hstack([self.weights, np.full_like(here, GUIDED)])
         weighted, wanted = np.hstack([found, here]) * weights, np.hstack([self.wanted, there])
-        squares = np.square(wanted)
-        chunks = (slice(start, start + CHUNK) for start in range(0, len(found), CHUNK))
-        nearest = [
-            (weights[chunk] @ squares.T - 2 * weighted[chunk] @ wanted.T).argmin(axis=1)
-            for chunk in chunks
-        ]
+        asked, told = np.hstack([weights, -2 * weighted]), np.hstack([np.square(wanted), wanted]).T
+        starts = range(0, len(found), CHUNK)
+        nearest = [(asked[start : start + CHUNK] @ told).argmin(axis=1) for start in starts]
         return np.concatenate(nearest)
 
 
@@ -263,7 +261,7 @@ def _cost(seen: Floats, shift: Shifts) -> Floats:
     move = np.array([[1, 0, -shift[1]], [0, 1, -shift[0]]], np.float32)
     there = cv2.warpAffine(seen, move, seen.shape[1::-1], flags=cv2.INTER_NEAREST)
     known, patch = there[..., 3] > 0, 2 * REACH + 1
-    apart = np.where(known, np.square(seen - there)[..., :3].sum(axis=-1), np.float32(UNSEEN))
+    apart = np.where(known, channels.total(np.square(seen - there)[..., :3]), np.float32(UNSEEN))
     around = cv2.blur(cv2.blur(apart, (patch, patch)), (PIECE, PIECE))
     cost: Floats = np.where(known, around, np.inf)
     return cost

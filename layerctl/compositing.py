@@ -82,7 +82,8 @@ def fit_alphas(photo: Bytes, alphas: Bytes, black: tuple[bool, ...]) -> Bytes:
         dark = alphas[shadows, band].any(axis=0)
         bound = dark | (photo[band, :, 3] < 255) | (alphas[0, band] < 255)
         some = pick(photo[None, band], bound)[0], pick(alphas[:, band], bound)
-        fitted[:, band][:, bound] = _fit(*some, black)
+        for alpha, levels in zip(fitted, _fit(*some, black), strict=True):
+            alpha[band][bound] = levels
     return fitted
 
 
@@ -92,7 +93,8 @@ def _fit(photo: Bytes, alphas: Bytes, black: tuple[bool, ...]) -> Bytes:
     target = photo[..., 3].astype(np.float32) / 255
     # The stack's alpha may come out half a level short of the photo's: count on the less.
     least = np.where(target < 1, np.maximum(target - 0.5 / 255, 0), 1)
-    dark = least * (1 - photo[..., :3].max(axis=-1).astype(np.float32) / 255)
+    brightest = np.maximum(np.maximum(photo[..., 0], photo[..., 1]), photo[..., 2])
+    dark = least * (1 - brightest.astype(np.float32) / 255)
     through = np.ones_like(target)
     for k in range(len(alphas) - 1, 0, -1):
         seen = np.maximum(through, 1e-6)
@@ -178,10 +180,11 @@ def _meet(target: Floats, free: Floats, guess: Bytes) -> Bytes:
     colours = guess.astype(np.float32)
     for _ in range(SWEEPS):
         residual = target - np.einsum("km,kmc->mc", free, colours)
-        off = np.einsum("mc,mc->m", residual, residual) > TOLERANCE**2
-        if not off.any():
+        off = np.flatnonzero(np.einsum("mc,mc->m", residual, residual) > TOLERANCE**2)
+        if not len(off):
             break
-        moved = _moved(residual[off], pick(free, off), pick(colours, off))
+        some = (values.take(off, axis=1) for values in (residual[None], free, colours))
+        moved = _moved(*some)
         _whole(colours)[:, off] = _whole(moved)
     np.rint(colours, out=colours)
     residual = target - np.einsum("km,kmc->mc", free, colours)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl import channels
 from layerctl.compositing import Floats, weights
 from layerctl.document import Role
 
@@ -73,7 +74,7 @@ def complete(
     if not things:
         found = [_grown(nothing, picture, unseen)] if unseen.mean() >= least else []
         return np.concatenate([layers, *(one[None] for one in found)])
-    apart = np.abs(picture[..., :3] - layers[0, ..., :3]).max(axis=-1)
+    apart = channels.largest(np.abs(picture[..., :3] - layers[0, ..., :3]))
     near, far = _parted(unseen, layers[things, ..., 3].max(axis=0), apart)
     nearest = _nearest(layers[things, ..., 3])
     grown = layers.copy()
@@ -94,7 +95,7 @@ def uncovered(layers: Floats, roles: Sequence[Role], picture: Floats) -> Floats:
     alphas = np.concatenate([np.ones_like(layers[:1, ..., 3]), layers[things, ..., 3]])
     union = 1 - weights(alphas)[0]
     noise = _noise(apart, union)
-    unlike = np.abs(seen - _composed(layers)).max(axis=-1)
+    unlike = channels.largest(np.abs(seen - _composed(layers)))
     sure = np.minimum(
         (apart - NEAR - noise) / (FAR - NEAR), (unlike - SAME - noise) / (OTHER - SAME)
     ).clip(0, 1)
@@ -111,9 +112,10 @@ def _composed(layers: Floats) -> Floats:
 
 def _apart(seen: Floats, background: Floats, darkest: Floats) -> Floats:
     """Return how far colours (h, w, 3) are from a background's in any shade down to the darkest."""
-    along = (seen * background).sum(axis=-1) / np.maximum(np.square(background).sum(axis=-1), 1e-4)
+    energy = np.maximum(channels.total(np.square(background)), 1e-4)
+    along = channels.total(seen * background) / energy
     shade = np.clip(along, darkest, 1)[..., None]
-    apart: Floats = np.abs(seen - shade * background).max(axis=-1)
+    apart: Floats = channels.largest(np.abs(seen - shade * background))
     return apart
 
 

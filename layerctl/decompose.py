@@ -17,6 +17,7 @@ from layerctl.document import Decomposition, Document, Pixels
 from layerctl.errors import EnvironmentFault, ImageError, UsageError
 from layerctl.fit import Runner
 from layerctl.lift import lift
+from layerctl.machine import keep_memory
 from layerctl.network import Crop, Profile, Settings, Setup, View, bucket_size
 from layerctl.photo import Photo
 from layerctl.preset import DecomposeSection, ModelSection, Preset
@@ -46,6 +47,7 @@ def open_model(preset: Preset) -> NetworkModel:
         UsageError: The checkpoint was not made for what the preset asks.
     """
     setup = checked_setup(preset.model)
+    keep_memory()
     profile = network.profile(setup)
     plans = fit.allowed_plans(setup, largest(preset, profile), preset.model)
     plan = fit.require_plan(plans, fit.room(setup.device), preset.model.name)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl import channels
 from layerctl.compositing import Floats
 from layerctl.pyramid import spread
 
@@ -59,5 +60,5 @@ def soft_outlines(picture: Floats, figure: Floats) -> NDArray[np.bool_]:
 def _steepness(picture: Floats) -> Floats:
     """Return how much colours (h, w, 3) change a pixel: (h, w)."""
     across, down = (cv2.Sobel(picture, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1)))
-    steepness: Floats = np.sqrt((np.square(across) + np.square(down)).sum(axis=-1))
+    steepness: Floats = np.sqrt(channels.total(np.square(across) + np.square(down)))
     return steepness

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl import channels
 from layerctl.compositing import Floats
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -102,7 +103,7 @@ def _patches(picture: Floats, missing: Floats, off: Floats) -> Iterator[tuple[Ma
     A patch is (i, j), where in a box of the picture it is.
     """
     kernel = np.ones((3, 3), np.uint8)
-    steps = cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, kernel).max(axis=-1)
+    steps = channels.largest(cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, kernel))
     flat = (steps < FLAT) & (off < HUE) & (missing < GLOOM)
     core = cv2.morphologyEx(flat.astype(np.uint8), cv2.MORPH_OPEN, kernel)
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(core, connectivity=4)

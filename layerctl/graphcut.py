@@ -7,6 +7,7 @@ model saw counts until the end: its odds and those of the colours are summed, an
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeAlias
 
 import cv2
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerctl.compositing import Bytes, Floats
+from layerctl.workers import work_on
 
 Mask: TypeAlias = NDArray[np.bool_]
 Doubles: TypeAlias = NDArray[np.float64]
@@ -55,7 +57,8 @@ def cut(picture: Floats, odds: Floats, apart: Floats) -> Mask:
     coarse: Bytes = cv2.resize(levels, odds.shape[::-1], interpolation=cv2.INTER_AREA)
     behind, things = _learned(coarse, _labels(odds))
     labels, apart = _labels(cv2.resize(odds, size)), cv2.resize(apart, size)
-    told = np.clip(_likelihood(levels, things) - _likelihood(levels, behind), -OUTDONE, OUTDONE)
+    inside, outside = work_on((things, behind), partial(_likelihood, levels))
+    told = np.clip(inside - outside, -OUTDONE, OUTDONE)
     # Pixels that differ from all around them are noise, whatever their colour.
     return _cut_once(levels, apart + COLOURS * cv2.medianBlur(told, 3), labels)
 
@@ -83,9 +86,9 @@ def _likelihood(levels: Bytes, mixture: Doubles) -> Floats:
         if share > 0:
             # Colours are as long, so turned and stretched, as they are far from the mean.
             turned = np.linalg.cholesky(np.linalg.inv(spread))
-            away = np.square((colours - mean.astype(np.float32)) @ turned.astype(np.float32))
+            away = (colours - mean.astype(np.float32)) @ turned.astype(np.float32)
             densest = np.log(share) - np.log(np.linalg.det(spread)) / 2
-            each.append(np.float32(densest) - away.sum(axis=1) / 2)
+            each.append(np.float32(densest) - np.einsum("mc,mc->m", away, away) / 2)
     likelihood: Floats = np.logaddexp.reduce(np.stack(each)).reshape(levels.shape[:2])
     return likelihood
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from layerctl import channels
 from layerctl.compositing import Floats
 from layerctl.document import Role
 from layerctl.pyramid import spread
@@ -114,7 +115,7 @@ def _agreed(one: Floats, other: Floats) -> float:
 
 def _unlike(one: Floats, other: Floats) -> Floats:
     """Return how far the colours of two pictures are apart: (h, w) in [0, 1]."""
-    apart: Floats = np.abs(one[..., :3] - other[..., :3]).mean(axis=-1)
+    apart: Floats = channels.mean(np.abs(one[..., :3] - other[..., :3]))
     return apart
 
 

@@ -7,9 +7,8 @@ model's plus what the photo says about them (see `paint`); the solver then makes
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -19,7 +18,6 @@ from layerctl.backdrop import Backdrop, fit_backdrop
 from layerctl.compositing import Bytes, Floats, Stack, bands, fit_alphas, solve, weights
 from layerctl.document import Role
 from layerctl.focus import soft_outlines
-from layerctl.machine import cores
 from layerctl.matting import (
     cut_out,
     cut_reach,
@@ -37,6 +35,7 @@ from layerctl.rims import Doubt, clear_rims
 from layerctl.shadow import SHADED, cast_shadow, nearby, settle_shadow
 from layerctl.sketch import Guess, Sketch, alone
 from layerctl.surroundings import Palette
+from layerctl.workers import work_on
 
 TRACE = 0.1
 """Share of a pixel from which the model saw something of a layer there."""
@@ -52,9 +51,6 @@ SOFT = 12
 
 HALF = 0.5
 """What the ground near a shadow counts for a plain backdrop's colours: these are not bent to it."""
-
-THREADS = 4
-"""Bands worked on at once at most: each takes its share of memory."""
 
 
 def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stack:
@@ -72,33 +68,60 @@ def lift(photo: Bytes, guess: Guess, detail: int, *, edges: bool = True) -> Stac
         sketch = _cut_figures(sketch, cut, guess)
     if "shadow" in guess.roles:
         sketch = cast_shadow(sketch, guess.roles.index("shadow"))
-    native = _native_alphas(photo, sketch, cut, guess.ground)
-    painted = paint_layers(sketch, guess.black, cut)
-    ground, doubt = paint_ground(sketch, guess.black, painted[0])
-    reach = cut_reach(photo.shape, detail)
-    alphas, colours = np.empty_like(native), np.empty((*native.shape, 3), np.uint8)
+    with ThreadPoolExecutor(1) as beside:
+        tracing = beside.submit(_native_alphas, photo, sketch, cut, guess.ground)
+        painted = paint_layers(sketch, guess.black, cut)
+        ground, doubt = paint_ground(sketch, guess.black, painted[0])
+    reach = cut_reach(photo.shape, detail) if edges else 0
+    draft = _Draft(tracing.result(), painted, ground, doubt, sketch.soft, reach)
+    alphas = np.empty_like(draft.alphas)
+    colours = np.empty((*alphas.shape, 3), np.uint8)
 
     def finish(band: slice) -> None:
-        smooth, *rest = (_as_bytes(_enlarge(layer, photo.shape, band)) for layer in painted)
-        rough = Stack(native[:, band], np.stack([smooth, *rest]), guess.black)
-        if edges:
-            blurred = _enlarge(sketch.soft.astype(np.float32), photo.shape, band) > 0.5
-            outlines = _outlines(native, blurred, band, reach)
-            outlines &= ~np.array(guess.ground)[:, None, None]
-            unsure = _enlarge_doubt(doubt, photo.shape, band)
-            grain = unsure.grain * ~(blurred | unsure.plain)
-            rough = replace(rough, alphas=settle_edges(photo[band], rough, outlines, grain))
-        # Only now: edges were told from smooth colours, which grain would have led astray.
-        woven = np.stack([_as_bytes(_enlarge(ground, photo.shape, band)), *rest])
-        rough = replace(rough, colours=woven)
-        if edges:
-            around = look_around(native, band, RIM * reach)
-            rough = _clear_ground(photo[band], rough, around, guess.ground, unsure)
-        fitted = replace(rough, alphas=fit_alphas(photo[band], rough.alphas, guess.black))
-        alphas[:, band], colours[:, band] = fitted.alphas, solve(photo[band], fitted)
+        finished = _finish(photo, draft, guess, band)
+        alphas[:, band], colours[:, band] = finished.alphas, finished.colours
 
-    _each_band(photo.shape, finish)
+    work_on(bands(photo.shape[:2]), finish)
     return Stack(alphas, colours, guess.black)
+
+
+@dataclass(frozen=True, eq=False)
+class _Draft:
+    """Layers whose edges and colours are not yet the photo's, pixel by pixel.
+
+    `alphas` (K, H, W) have its size. `colours` (K, h, w, 3) and `ground` (h, w, 3), those of the
+    background with its texture, are small; so are their `doubt` and `soft` (h, w), where outlines
+    are out of focus. Other outlines are off by `reach` pixels at most; by none if edges do not
+    follow the photo.
+    """
+
+    alphas: Bytes
+    colours: Floats
+    ground: Floats
+    doubt: Doubt
+    soft: NDArray[np.bool_]
+    reach: int
+
+
+def _finish(photo: Bytes, draft: _Draft, guess: Guess, band: slice) -> Stack:
+    """Return a band of the layers at the photo's size, whose pixels they compose to."""
+    pixels, shape = photo[band], photo.shape
+    smooth, *rest = (_as_bytes(_enlarge(layer, shape, band)) for layer in draft.colours)
+    rough = Stack(draft.alphas[:, band], np.stack([smooth, *rest]), guess.black)
+    if draft.reach:
+        blurred = _enlarge(draft.soft.astype(np.float32), shape, band) > 0.5
+        outlines = _outlines(draft.alphas, blurred, band, draft.reach)
+        outlines &= ~np.array(guess.ground)[:, None, None]
+        doubt = _enlarge_doubt(draft.doubt, shape, band)
+        grain = doubt.grain * ~(blurred | doubt.plain)
+        rough = replace(rough, alphas=settle_edges(pixels, rough, outlines, grain))
+    # Only now: edges were told from smooth colours, which grain would have led astray.
+    rough.colours[0] = _as_bytes(_enlarge(draft.ground, shape, band))
+    if draft.reach:
+        around = look_around(draft.alphas, band, RIM * draft.reach)
+        rough = _clear_ground(pixels, rough, around, guess.ground, doubt)
+    fitted = replace(rough, alphas=fit_alphas(pixels, rough.alphas, guess.black))
+    return replace(fitted, colours=solve(pixels, fitted))
 
 
 def _clear_ground(
@@ -107,13 +130,6 @@ def _clear_ground(
     """Return the stack without what edges would leave on the background, as in `clear_rims`."""
     settled = settle_shadow(photo, stack, near, ground) if doubt.plain else stack
     return clear_rims(photo, settled, near, ground, doubt)
-
-
-def _each_band(shape: tuple[int, ...], work: Callable[[slice], None]) -> None:
-    """Do the work on all bands of a canvas, a few at once."""
-    with ThreadPoolExecutor(min(cores(), THREADS)) as pool:
-        for _ in pool.map(work, bands((shape[0], shape[1]))):
-            pass  # a band that failed raises here
 
 
 def _draw(photo: Bytes, guess: Guess, detail: int) -> Sketch:
@@ -194,7 +210,7 @@ def _native_alphas(
             alphas[k, band] = _as_bytes(uncover(covering, covered, alphas[k, band]))
             covered = np.maximum(covering, covered)
 
-    _each_band(photo.shape, trace)
+    work_on(bands(photo.shape[:2]), trace)
     return alphas
 
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl import channels
 from layerctl.backdrop import Backdrop, share_of
 from layerctl.compositing import Floats
 
@@ -50,7 +51,7 @@ def find_limbs(picture: Floats, figure: Mask, chance: Floats, backdrop: Backdrop
     missed = np.zeros_like(figure)
     # What is between two dark lines is a light one: each by itself, or they would be one area.
     for image in (picture, 1 - picture):
-        lines = rises & (_above(image, FINE * longest).max(axis=-1) > clear)
+        lines = rises & (channels.largest(_above(image, FINE * longest)) > clear)
         missed |= lines & (share_of(chance, _parts(lines, 0)) > likely)
     both = missed | figure
     hanging = missed & (share_of(figure, _parts(both, GAP) * both) > 0.5)

@@ -9,13 +9,16 @@ they point at each other and each finds the other the likest of all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl import channels
 from layerctl.compositing import Floats
+from layerctl.workers import work_on
 
 Mask: TypeAlias = NDArray[np.bool_]
 Numbers: TypeAlias = NDArray[np.intp]
@@ -142,7 +145,7 @@ def _find_ends(detail: Floats, known: Mask, places: Floats) -> _Ends:
         places: Columns and rows.
     """
     image = np.dstack([detail, np.ones_like(detail[..., :1])]) * known[..., None]
-    views = [_look(image, places, direction) for direction in _directions()]
+    views = work_on(_directions(), partial(_look, image, places))
     looks, clear = (np.stack(parts, axis=1) for parts in zip(*views, strict=True))
     contrast = np.sqrt(np.square(looks).sum(axis=(2, 3)) / looks.shape[2]) * clear
     best = contrast.max(axis=1, keepdims=True)
@@ -166,7 +169,7 @@ def _contrast(detail: Floats, known: Mask) -> Floats:
     window, weight = (2 * ACROSS * STEP + 1,) * 2, known.astype(np.float32)[..., None]
     total = np.maximum(cv2.blur(weight, window), LEAST)[..., None]
     mean, square = (cv2.blur(x * weight, window) / total for x in (detail, np.square(detail)))
-    contrast: Floats = np.sqrt(np.maximum(square - np.square(mean), 0).sum(axis=-1))
+    contrast: Floats = np.sqrt(channels.total(np.maximum(square - np.square(mean), 0)))
     return contrast
 
 
@@ -204,9 +207,10 @@ def _sample(
 ) -> Floats:
     """Return an image (h, w, C) along directions (n, 2) and across them: (n, LONG, m, C)."""
     sideways = np.stack([-directions[:, 1], directions[:, 0]], axis=1)
-    along = np.arange(LONG)[:, None, None] * pace * directions[:, None, None]
-    spots = places[:, None, None] + along + across[:, None] * sideways[:, None, None]
-    columns, rows = np.moveaxis(spots.astype(np.float32).reshape(len(places), -1, 2), -1, 0)
+    along = np.arange(LONG, dtype=np.float32)[:, None, None] * pace * directions[:, None, None]
+    aside = across.astype(np.float32)[:, None] * sideways[:, None, None]
+    spots = places[:, None, None] + along + aside
+    columns, rows = np.moveaxis(spots.reshape(len(places), -1, 2), -1, 0)
     shape = *spots.shape[:3], image.shape[2]
     views: Floats = cv2.remap(image, columns, rows, cv2.INTER_LINEAR).reshape(shape)
     return views
@@ -253,7 +257,7 @@ def _facing(ends: _Ends, known: Mask) -> _Pairs:
     number = np.arange(len(turns))
     lines, back = ends.lines > 0, (turns + TURNS // 2) % TURNS
     facing = lines[number[:, None], back] & lines[number, turns]
-    length = np.linalg.norm(apart, axis=-1)
+    length = channels.length(apart)
     one, other = np.nonzero(np.triu(facing & (length > NARROW)))
     hidden = np.ones(len(one), np.bool_)
     for share in np.linspace(0, 1, LOOKS + 2)[1:-1]:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl import channels
 from layerctl.backdrop import Backdrop, clear_ground, figure_odds, share_of
 from layerctl.compositing import Bytes, Floats, Stack, pick
 from layerctl.gaps import open_gaps
@@ -214,7 +215,7 @@ def edge_lines(picture: Floats, share: Floats) -> Floats:
     together = mean(picture * share[..., None])[varies] - centre * level
     stiff = covariance + SMOOTHNESS * np.eye(3, dtype=np.float32)
     slopes = np.linalg.solve(stiff, together[..., None])[..., 0]
-    offset = level - (slopes * centre).sum(axis=-1, keepdims=True)
+    offset = level - channels.total(slopes * centre)[:, None]
     lines[varies] = np.hstack([slopes, offset])
     smooth: Floats = mean(lines)
     smooth[..., 3] -= HAZE
@@ -300,9 +301,11 @@ def _settle(
         below.append(below[-1] + alpha[..., None] * (colour - below[-1]))
     rest, through = pixels.copy(), np.ones(len(pixels), np.float32)
     for k in range(len(colours) - 1, 0, -1):
-        outline = outlines[k] & (through > 0.5)
-        line = (colours[k] - below[k - 1])[outline]
-        offset = rest[outline] / through[outline, None] - below[k - 1][outline]
+        outline = np.flatnonzero(outlines[k] & (through > 0.5))
+        own, behind, pixels = (
+            image.take(outline, axis=0) for image in (colours[k], below[k - 1], rest)
+        )
+        line, offset = own - behind, pixels / through[outline, None] - behind
         length = np.einsum("mc,mc->m", line, line)
         along = np.einsum("mc,mc->m", offset, line) / np.maximum(length, 1e-6)
         trust = length / (length + doubt[outline])

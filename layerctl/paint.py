@@ -14,6 +14,7 @@ from layerctl.rims import Doubt, doubt_ground
 from layerctl.sketch import NEARBY, SEEN, WIDE, Sketch, alone
 from layerctl.surroundings import palette
 from layerctl.texture import likeness, missing_grain, weave
+from layerctl.workers import work_on
 
 FINE = (7, 5, 3, 1)
 """Widths in pixels of what shows a layer alone, down to strokes that were cut."""
@@ -54,31 +55,63 @@ def paint_layers(sketch: Sketch, black: tuple[bool, ...], cut: tuple[bool, ...])
         black: For each layer whether it is a shadow, whose colour is fixed.
         cut: For each layer whether it was cut along the photo's edges.
     """
-    dark, plain = np.array(black), sketch.backdrop.plain
+    dark = np.array(black)
     observed, shares = _lit(sketch, dark)
     colours = np.zeros_like(sketch.layers[..., :3])
-    for k in np.flatnonzero(~dark):
-        model = spread(sketch.layers[k, ..., :3], sketch.layers[k, ..., 3] > 0.5)
-        widths = FINE if cut[k] else WIDE
-        seen = alone(shares[k], widths) if k else _bare_ground(sketch, observed, shares[0])
-        seen = _in_focus(seen, sketch.soft)
-        structure = model - spread(model, seen)
-        if k or not plain:
-            structure *= _belief(structure, observed, seen, shares[k] < 1 - SEEN)
+
+    def paint(k: int) -> None:
         if k:
-            # What a coarse model draws at an outline is half of what is behind the thing, and what
-            # it draws under another one half of that.
-            under = shares[k + 1 :].sum(axis=0)
-            rim = (_reach(seen, OUTLINE) | sketch.soft) * (1 - under)
-            doubt = np.maximum(rim, under) if _blurred(sketch) else rim
-            structure *= 1 - doubt[..., None] * min(1, sketch.coarse - 1)
-        if not k and not plain:
-            missing = missing_grain(np.where(seen[..., None], observed, model), seen)
-            structure -= missing * _step(structure, seen)
-        colours[k] = spread(observed, seen) + structure
-        if not k and _patched(sketch):
-            colours[k] = complete(np.clip(colours[k], 0, 1), seen)
-    return np.clip(colours, 0, 1)
+            seen = _in_focus(alone(shares[k], FINE if cut[k] else WIDE), sketch.soft)
+            colours[k] = _paint_thing(sketch, k, observed, shares, seen)
+        else:
+            seen = _in_focus(_bare_ground(sketch, observed, shares[0]), sketch.soft)
+            colours[0] = _paint_behind(sketch, observed, shares[0], seen)
+
+    work_on(np.flatnonzero(~dark).tolist(), paint)
+    return np.clip(colours, 0, 1, out=colours)
+
+
+def _paint_thing(
+    sketch: Sketch, k: int, observed: Floats, shares: Floats, seen: NDArray[np.bool_]
+) -> Floats:
+    """Return what layer k looks like, (h, w, 3), as a thing that others may hide.
+
+    Args:
+        sketch: The guess, cut.
+        k: Which of its layers.
+        observed: (h, w, 3), the photo without any shadow.
+        shares: (K, h, w), those of the layers without it.
+        seen: (h, w), where the photo shows the layer alone.
+    """
+    model = _drawn(sketch.layers[k])
+    structure = model - spread(model, seen)
+    structure *= _belief(structure, observed, seen, shares[k] < 1 - SEEN)
+    # What a coarse model draws at an outline is half of what is behind the thing, and what it draws
+    # under another one half of that.
+    under = shares[k + 1 :].sum(axis=0)
+    rim = (_reach(seen, OUTLINE) | sketch.soft) * (1 - under)
+    doubt = np.maximum(rim, under) if _blurred(sketch) else rim
+    structure *= 1 - doubt[..., None] * min(1, sketch.coarse - 1)
+    return spread(observed, seen) + structure
+
+
+def _paint_behind(
+    sketch: Sketch, observed: Floats, share: Floats, seen: NDArray[np.bool_]
+) -> Floats:
+    """Return what the background looks like, (h, w, 3); the share (h, w) is its own."""
+    model = _drawn(sketch.layers[0])
+    structure = model - spread(model, seen)
+    if not sketch.backdrop.plain:
+        structure *= _belief(structure, observed, seen, share < 1 - SEEN)
+        missing = missing_grain(np.where(seen[..., None], observed, model), seen)
+        structure -= missing * _step(structure, seen)
+    painted = spread(observed, seen) + structure
+    return complete(np.clip(painted, 0, 1), seen) if _patched(sketch) else painted
+
+
+def _drawn(layer: Floats) -> Floats:
+    """Return the colours (h, w, 3) that a model gave a layer, also where that is clear."""
+    return spread(layer[..., :3], layer[..., 3] > 0.5)
 
 
 def paint_ground(sketch: Sketch, black: tuple[bool, ...], smooth: Floats) -> tuple[Floats, Doubt]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl import channels
 from layerctl.compositing import Bytes, Floats, Stack, pick, solve
 from layerctl.surroundings import NEARBY, Palette, hues, palette, unevenness
 
@@ -144,7 +145,7 @@ def _cover_between(
     colours = stack.colours.reshape(len(flat), -1, 3)[:, at]
     some = Stack(flat[:, None, at], colours[:, None], stack.black)
     shown = solve(photo.reshape(1, -1, 4)[:, at], some)[0, 0].astype(np.float32)
-    ghost = np.linalg.norm(shown - colours[0], axis=-1) > 2 * 255 * doubt
+    ghost = channels.length(shown - colours[0]) > 2 * 255 * doubt
     lowest = things[(flat[things][:, at[ghost]] > 0).argmax(axis=0)]
     flat[lowest, at[ghost]] = 255
     return replace(stack, alphas=flat.reshape(stack.alphas.shape))
@@ -170,16 +171,16 @@ class _Rim:
         rest = self.pixels - _mix(alpha, self.colour, self.behind)
         hue = self._hue(rest)
         tinged = np.clip(_left(hue, alpha) / self.tint - 1, 0, 1)
-        tinged *= np.square(self.behind).sum(axis=-1) > BLACK
+        tinged *= channels.total(np.square(self.behind)) > BLACK
         taken = ghost[:, None] * rest + np.maximum(tinged - ghost, 0)[:, None] * hue
         own = self.colour + taken / np.maximum(alpha, LEAST)[:, None]
         return alpha, np.clip(own, 0, 1)
 
     def _hue(self, rest: Floats) -> Floats:
         """Return what of a difference (M, 3) is no more or less light on what is behind."""
-        length = np.maximum(np.linalg.norm(self.behind, axis=-1, keepdims=True), LEAST)
+        length = np.maximum(channels.length(self.behind)[:, None], LEAST)
         light = self.behind / length
-        hue: Floats = rest - (rest * light).sum(axis=-1, keepdims=True) * light
+        hue: Floats = rest - channels.total(rest * light)[:, None] * light
         return hue
 
     def _moved(self) -> Floats:
@@ -188,7 +189,7 @@ class _Rim:
         clear, shared = 1 - self.alpha, _left(rest, self.alpha)
         most = np.clip(self.colour + rest / np.maximum(self.alpha, LEAST)[:, None], 0, 1)
         left = self.pixels - _mix(self.alpha, most, self.behind)
-        unmet = np.linalg.norm(left, axis=-1) / np.maximum(clear, LEAST)
+        unmet = channels.length(left) / np.maximum(clear, LEAST)
         moved: Floats = np.where(clear > 0, np.maximum(shared, unmet), 0)
         return moved
 
@@ -198,10 +199,10 @@ class _Rim:
         None of it where it would make a hard line of a faint one, unless the thing has that colour.
         """
         apart = self.pixels - self.behind
-        distance = np.linalg.norm(apart, axis=-1)
+        distance = channels.length(apart)
         apart = apart * self._beyond(distance)[:, None]
         room = np.where(apart > 0, 1 - self.behind, self.behind)
-        needed = np.minimum((np.abs(apart) / np.maximum(room, LEAST)).max(axis=-1), 1)
+        needed = np.minimum(channels.largest(np.abs(apart) / np.maximum(room, LEAST)), 1)
         missing = np.maximum(np.ceil(needed * 255) / 255 - self.alpha, 0)
         faint = np.clip((HARD - missing) / (HARD - FAINT), 0, 1)
         plainly = np.clip(distance / PLAINLY - 1, 0, 1)
@@ -217,7 +218,7 @@ class _Rim:
 def _left(rest: Floats, alpha: Floats) -> Floats:
     """Return how much of a difference (M, 3) the solver leaves to what is behind alpha: (M,)."""
     clear = 1 - alpha
-    left: Floats = np.linalg.norm(rest, axis=-1) * clear / (np.square(alpha) + np.square(clear))
+    left: Floats = channels.length(rest) * clear / (np.square(alpha) + np.square(clear))
     return left
 
 
@@ -231,5 +232,5 @@ def _outside(colours: Floats, palette: Palette, where: NDArray[np.bool_]) -> Flo
     """Return how far (M,) light or hue of colours (M, 3) at M places is from all of a palette's."""
     tinted = hues(np.clip(colours, 0, 1))
     least, most = (pick(bound[None], where)[0] for bound in (palette.least, palette.most))
-    outside: Floats = np.maximum(np.maximum(least - tinted, tinted - most).max(axis=-1), 0)
+    outside: Floats = np.maximum(channels.largest(np.maximum(least - tinted, tinted - most)), 0)
     return outside

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 
+from layerctl import channels
 from layerctl.compositing import Bytes, Floats, Stack, weights
 from layerctl.coverage import complete
-from layerctl.document import Document, Layer, Quality, Role, trimmed
+from layerctl.document import Blend, Document, Layer, Quality, Role, trimmed
 from layerctl.instances import cleared, deal, united
 from layerctl.sketch import Guess
 from layerctl.things import BACKGROUND, Things
+from layerctl.workers import work_on
 
 SHADOW_LIGHT = 0.2
 """Brightest mean colour, in [0, 1], of something that only takes light away."""
@@ -133,7 +135,7 @@ def _role(layer: Floats, below: list[Role]) -> Role:
 def _takes_light(layer: Floats, seen: Floats) -> bool:
     """Whether a layer is dark, and thin enough where it is seen (h, w), to be a shadow."""
     alpha = layer[..., 3]
-    light = (layer[..., :3].mean(axis=-1) * alpha).sum() / max(float(alpha.sum()), 1e-6)
+    light = (channels.mean(layer[..., :3]) * alpha).sum() / max(float(alpha.sum()), 1e-6)
     density = (alpha * seen).sum() / max(float(seen.sum()), 1e-6)
     return bool(light < SHADOW_LIGHT and density < SHADOW_DENSITY)
 
@@ -142,8 +144,8 @@ def _falls(shadow: Floats, background: Floats, picture: Floats, bare: Floats) ->
     """Whether a picture is darker than its background where a shadow should fall and nothing is."""
     weight = shadow[..., 3] * bare
     where = weight > weight.max() / 3
-    light = np.maximum(background[..., :3].mean(axis=-1), 1e-3)
-    darker = 1 - picture[..., :3].mean(axis=-1) / light
+    light = np.maximum(channels.mean(background[..., :3]), 1e-3)
+    darker = 1 - channels.mean(picture[..., :3]) / light
     return bool(np.percentile(darker[where], 80) > SHADE) if where.any() else False
 
 
@@ -164,24 +166,35 @@ def assemble(stack: Stack, guess: Guess, names: Mapping[str, str], like: Documen
         names: A name for each role; the second of a role gets " 2".
         like: An empty document that has the photo's size, profile and resolution.
     """
-    counts: dict[Role, int] = {}
-    layers = []
     kept = [k for k in range(len(guess.roles)) if k == 0 or stack.alphas[k].any()]
-    for k in kept:
+
+    def finish(k: int) -> Layer:
         role = guess.roles[k]
         if role == "product" and guess.roles.count("product") > 1 and _lettering(stack, k):
             role = "text"
-        counts[role] = counts.get(role, 0) + 1
-        suffix = f" {counts[role]}" if counts[role] > 1 else ""
-        layer = Layer(
-            names[role] + suffix,
-            role,
-            np.dstack([stack.colours[k], stack.alphas[k]]),
-            blend="multiply" if role == "shadow" else "normal",
-            quality=_judge(stack, guess, k, alone=len(kept) == 1),
-        )
-        layers.append(trimmed(layer))
-    return replace(like, children=tuple(layers))
+        blend: Blend = "multiply" if role == "shadow" else "normal"
+        quality = _judge(stack, guess, k, alone=len(kept) == 1)
+        return trimmed(Layer(names[role], role, _pixels(stack, k), blend=blend, quality=quality))
+
+    return replace(like, children=_numbered(work_on(kept, finish)))
+
+
+def _numbered(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Return layers with the number of each after its name, from the second of a role on."""
+    counts: dict[Role, int] = {}
+    numbered = []
+    for layer in layers:
+        counts[layer.role] = counts.get(layer.role, 0) + 1
+        suffix = f" {counts[layer.role]}" if counts[layer.role] > 1 else ""
+        numbered.append(replace(layer, name=layer.name + suffix))
+    return tuple(numbered)
+
+
+def _pixels(stack: Stack, k: int) -> Bytes:
+    """Return a layer as (H, W, 4) straight RGBA."""
+    pixels = np.empty((*stack.alphas[k].shape, 4), np.uint8)
+    cv2.mixChannels([stack.colours[k], stack.alphas[k]], [pixels], [0, 0, 1, 1, 2, 2, 3, 3])
+    return pixels
 
 
 def _lettering(stack: Stack, k: int) -> bool:

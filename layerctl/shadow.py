@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl import channels
 from layerctl.backdrop import TINT, shade, share_of
 from layerctl.compositing import Bytes, Floats, Stack, pick
 from layerctl.pyramid import spread
@@ -78,8 +79,8 @@ def _measure_shadow(sketch: Sketch, rough: Floats, ground: Floats) -> Floats:
         rough = cv2.blur(nearby(rough), _window(rough))
     else:
         lit = lit + spread(picture - lit, bare & (rough < FAINT))
-    light = np.clip(lit, LEAST, 1).mean(axis=-1)
-    missing = (1 - picture.mean(axis=-1) / light) * np.clip(light / NIGHT - 1, 0, 1)
+    light = channels.mean(np.clip(lit, LEAST, 1))
+    missing = (1 - channels.mean(picture) / light) * np.clip(light / NIGHT - 1, 0, 1)
     # Noise has to cancel out, while a highlight gives no light back to what is around it.
     missing = np.maximum(missing, -FAINT)
     known = spread(missing[..., None], bare)[..., 0]
@@ -113,7 +114,7 @@ def _reached(
     blur = EVEN * max(ground.shape)
     off = cv2.GaussianBlur(shade(picture, lit)[1], (0, 0), blur)
     things = (ground < 0.5).astype(np.uint8)
-    dim = (missing > HINT) & (off < TINT) & (things == 0) & (lit.mean(axis=-1) > GLOOMY)
+    dim = (missing > HINT) & (off < TINT) & (things == 0) & (channels.mean(lit) > GLOOMY)
     begun = drawn | (cv2.dilate(things, np.ones((BESIDE, BESIDE), np.uint8)) > 0)
     patches = cv2.connectedComponents(dim.astype(np.uint8))[1]
     shadow = dim & (share_of(begun, patches) > 0) & (share_of(missing > DENSEST, patches) == 0)
@@ -130,10 +131,10 @@ def _neutral(picture: Floats, lit: Floats, bare: NDArray[np.bool_]) -> Floats:
         lit: (h, w, 3), the background without a shadow on it.
         bare: (h, w), where the photo shows the background.
     """
-    light = (picture * lit).sum(axis=-1) / np.maximum(np.square(lit).sum(axis=-1), 1e-4)
+    light = channels.total(picture * lit) / np.maximum(channels.total(np.square(lit)), 1e-4)
     other = spread(picture - light[..., None] * lit, bare)
     # Texture has to cancel out: its colours are other ones, too.
-    off = np.linalg.norm(cv2.GaussianBlur(other, (0, 0), TEXTURED * max(bare.shape)), axis=-1)
+    off = channels.length(cv2.GaussianBlur(other, (0, 0), TEXTURED * max(bare.shape)))
     sure, never = TINTED
     neutral: Floats = np.clip((never - off) / (never - sure), 0, 1)
     return neutral
@@ -175,8 +176,8 @@ def settle_shadow(photo: Bytes, stack: Stack, near: Bytes, ground: tuple[bool, .
         shown += (clear * alphas[k])[:, None] * colours[k]
         clear *= 1 - alphas[k]
     behind = pick(photo[None], where)[0, :, :3] / np.float32(255) - shown
-    energy = np.square(colours[0]).sum(axis=-1)
-    needed = 1 - (behind * colours[0]).sum(axis=-1) / np.maximum(energy * clear, LEAST)
+    energy = channels.total(np.square(colours[0]))
+    needed = 1 - channels.total(behind * colours[0]) / np.maximum(energy * clear, LEAST)
     sure = np.square(clear) / (np.square(clear) + np.square(1 - clear))
     sure *= energy / (energy + DARK)
     (shadow,) = shadows

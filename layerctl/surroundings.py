@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl import channels
 from layerctl.backdrop import Backdrop, figure_odds
 from layerctl.compositing import Floats
 from layerctl.pyramid import spread
@@ -60,14 +61,14 @@ def unevenness(picture: Floats, seen: NDArray[np.bool_], reach: float = NEARBY) 
     total = np.maximum(share, 1e-4)[..., None]
     mean = cv2.blur(picture * weight, (side, side)) / total
     squares = cv2.blur(np.square(picture - mean) * weight, (side, side)) / total
-    deviation = np.sqrt(np.maximum(squares.sum(axis=-1, keepdims=True), 0))
+    deviation = np.sqrt(np.maximum(channels.total(squares)[..., None], 0))
     uneven: Floats = spread(deviation, share > ENOUGH)[..., 0]
     return uneven
 
 
 def hues(colours: Floats) -> Floats:
     """Return the light of colours (..., 3), and how much redder and bluer than that they are."""
-    light = colours.mean(axis=-1, keepdims=True)
+    light = channels.mean(colours)[..., None]
     tinted: Floats = np.concatenate([light, (colours - light)[..., ::2]], axis=-1)
     return tinted
 

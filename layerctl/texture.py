@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from layerctl import channels
 from layerctl.compositing import Floats
 from layerctl.pyramid import spread
 
@@ -155,11 +156,11 @@ def _swatch(base: Floats, detail: Floats, known: Mask) -> _Swatch:
     size = max(1, round(known.shape[1] * scale)), max(1, round(known.shape[0] * scale))
     base, small, squares, share = (
         cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        for image in (base, detail, np.square(detail).mean(axis=-1), known.astype(np.float32))
+        for image in (base, detail, channels.mean(np.square(detail)), known.astype(np.float32))
     )
     seen = share > 1 - 1e-3
     weight = seen.astype(np.float32)
-    lit = np.square(base.mean(axis=-1) + DIM)
+    lit = np.square(channels.mean(base) + DIM)
     strength = np.log(np.maximum(_mean(squares, share, WINDOW) / lit, 1e-8)) / 2
     mean, square = (_mean(x * weight, weight, AROUND) for x in (strength, np.square(strength)))
     deviation = np.sqrt(np.maximum(square - np.square(mean), 0))
@@ -227,18 +228,21 @@ def _choose(swatch: _Swatch) -> tuple[NDArray[np.int_], list[Shift]]:
     box = _box(rim)
     surface = np.dstack([swatch.base, swatch.detail])
     asked = np.dstack([rim] * 3 + [rim & swatch.known] * 3)[box].astype(np.float32)
+    around, unusual = _framed(surface, 0), _framed(~swatch.usual, 1)
+    reached = _reached(hidden, swatch.usual)
 
     def costs(shift: Shift) -> Floats:
-        apart = (surface[box] - _moved(surface, shift, box)) * asked
+        there = _seen_from(box, shift, rim.shape)
+        apart = (surface[box] - around[there]) * asked
         apart = np.einsum("hwc,hwc->hw", apart, apart)
-        apart[~_moved(swatch.usual, shift, box)] = UNSEEN
+        apart[unusual[there]] = UNSEEN
         cost: Floats = cv2.blur(apart, (WINDOW, WINDOW))
         return cost
 
-    hidden, tried = hidden[box], list[Shift]()
+    enough, hidden, tried = REACHED * hidden.sum(), hidden[box], list[Shift]()
     least, best = np.full(hidden.shape, np.inf, np.float32), np.zeros(hidden.shape, int)
     for shift in _shifts(rim.shape):
-        if (_moved(swatch.usual, shift, box) & hidden).sum() >= REACHED * hidden.sum():
+        if reached[shift] >= enough:
             cost = costs(shift)
             best[cost < least] = len(tried)
             least = np.minimum(cost, least)
@@ -251,6 +255,29 @@ def _choose(swatch: _Swatch) -> tuple[NDArray[np.int_], list[Shift]]:
     wide = [cv2.blur(costs(shift), (WINDOW, WINDOW)) for shift in shifts]
     labels[box] = np.argmin(wide, axis=0)
     return labels, shifts
+
+
+def _reached(hidden: Mask, usual: Mask) -> NDArray[np.int_]:
+    """Return for how many hidden pixels (h, w) each shift, as an index, leads to a usual one."""
+    size = [2 * side for side in hidden.shape]
+    here, there = (np.fft.rfft2(mask, size) for mask in (hidden, usual))
+    return np.rint(np.fft.irfft2(there * here.conj(), size)).astype(int)
+
+
+def _framed(image: NDArray[Value], outside: float) -> NDArray[Value]:
+    """Return an image (h, w, ...) with as much around it on each side as no shift leads beyond."""
+    rows, columns = image.shape[:2]
+    rest = [(0, 0)] * (image.ndim - 2)
+    return np.pad(image, [(rows, rows), (columns, columns), *rest], constant_values=outside)
+
+
+def _seen_from(box: Box, shift: Shift, shape: tuple[int, ...]) -> Box:
+    """Return what of a framed image (h, w) is so many pixels down and across from a box of it."""
+    down, across = (
+        slice(part.start + by + side, part.stop + by + side)
+        for part, by, side in zip(box, shift, shape, strict=True)
+    )
+    return down, across
 
 
 def _rim(known: Mask) -> Mask:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 TOOL = """
 errors compositing cache machine
-address texts.prompt batch.scratch batch.disk checkpoints.hashes
+address texts.prompt batch.scratch batch.disk checkpoints.hashes channels workers
 document photo.signature photo.integrity photo.profiles checkpoints.hub
 photo.colour
 photo.reading

@@ -1,5 +1,9 @@
 """What a machine has, as Linux tells it."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 
 from layerctl import machine
@@ -45,3 +49,27 @@ def test_copies_of_files_are_given_back_when_needed(linux):
 
 def test_there_is_a_core_to_run_on():
     assert machine.cores() >= 1
+
+
+MEASURED = """
+import resource
+from layerctl.machine import keep_memory
+
+def pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    bytes(b"x" * (1 << 26))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+keep_memory()
+print(pages(), pages())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another libc is not told")
+def test_memory_that_is_freed_is_kept_for_the_next_picture():
+    """In a process of its own: the memory of this one is its own affair."""
+    answer = subprocess.run(
+        [sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True
+    )
+    first, second = map(int, answer.stdout.split())
+    assert second < first / 10
