@@ -340,6 +340,17 @@ def test_plans_have_room_for_the_separator(tmp_path):
     assert needed() == [before + room for before in without]
 
 
+def test_a_decomposer_keeps_channels_side_by_side_and_sees_the_same(tmp_path):
+    sharded_checkpoint(tmp_path, seed=2)
+    save_separator(small_separator(), tmp_path)
+    separator, picture = load(tmp_path).separator, torch.rand(1, 4, 64, 48)
+    assert separator.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+    for one, other in zip(
+        vars(separator(picture)).values(), vars(small_separator()(picture)).values(), strict=True
+    ):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
 @pytest.mark.parametrize("defect", IN_ONE_FILE, ids=lambda defect: defect.__name__)
 def test_stock_is_taken_of_a_separator_too(tmp_path, defect):
     sharded_checkpoint(tmp_path, seed=2)
