@@ -100,6 +100,11 @@ much of both it takes for that to begin and to be all.
 NEVER = 0.03
 """Chance that a thing shows up to which none can have been missed."""
 
+DIMLY, HARDLY = 0.2, 0.2
+"""Light of a backdrop, in [0, 1], up to which more light of its hue tells of no thing, and the
+chance that one shows up to which: it may be a cloud of light in the dark.
+"""
+
 WIDE = 0.05
 """Width, as a share of the longest side, up to which something is thin."""
 
@@ -228,6 +233,7 @@ def figure_odds(picture: Floats, backdrop: Backdrop, figure: Floats, chance: Flo
     odds[gaps] = BARE
     odds[stands] = STANDS
     odds[_thin(stands) & _missed(picture, stands, figure) & (chance > NEVER)] = MISSED
+    odds[stands & _glows(picture, backdrop.colours) & (chance < HARDLY)] = 0
     return odds
 
 
@@ -266,6 +272,15 @@ def _told_apart(
     missing, off = shade(picture, backdrop.colours)
     stands: NDArray[np.bool_] = ~bare & ((off > TINT + 0.1 * missing) | (missing > DENSE))
     return bare, missing, off, stands
+
+
+def _glows(picture: Floats, backdrop: Floats) -> NDArray[np.bool_]:
+    """Return where (h, w) a picture has more light of a dark backdrop's own hue, (h, w, 3) both."""
+    energy = np.maximum(channels.total(np.square(backdrop)), 1e-4)
+    light = channels.total(picture * backdrop) / energy
+    off = channels.length(picture - light[..., None] * backdrop)
+    glows: NDArray[np.bool_] = (channels.mean(backdrop) < DIMLY) & (light > 1) & (off < TINT)
+    return glows
 
 
 def _patches(bare: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -4,7 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
-from layerctl.backdrop import HELD, Backdrop, clear_ground, figure_odds, fit_backdrop, shade
+from layerctl.backdrop import (
+    HELD,
+    STANDS,
+    Backdrop,
+    clear_ground,
+    figure_odds,
+    fit_backdrop,
+    shade,
+)
 
 SIZE = 180, 240
 DOWN, ACROSS = np.meshgrid(*(np.linspace(0, 1, side) for side in SIZE), indexing="ij")
@@ -90,6 +98,28 @@ def test_nothing_was_missed_where_a_thing_is_out_of_the_question():
         there = np.maximum(figure, np.float32(chance))
         odds = figure_odds(picture, backdrop, figure, there)
         assert (np.median(odds[strap > 0]) > 5) == missed
+
+
+NIGHT = (0.02, 0.04, 0.12)
+
+
+@pytest.mark.parametrize(
+    ("backdrop", "colour", "chance", "stands"),
+    [
+        (NIGHT, (0.05, 0.1, 0.3), 0.05, False),  # a cloud of its own light
+        (NIGHT, (0.05, 0.1, 0.3), 0.5, True),  # that may well be a thing
+        (NIGHT, (0.15, 0.15, 0.15), 0.05, True),  # another colour
+        ((0.3, 0.35, 0.5), (0.5, 0.58, 0.83), 0.05, True),  # in full light white stands before grey
+    ],
+)
+def test_more_of_a_dark_backdrop_s_own_light_is_no_thing(backdrop, colour, chance, stands):
+    figure, cloud = box(40, 140, 100, 200), box(80, 100, 75, 100)
+    picture = np.full((*SIZE, 3), backdrop, np.float32)
+    shown = Backdrop(picture.copy(), noise=0.003, plain=True)
+    picture[figure > 0], picture[cloud > 0] = (0.5, 0.45, 0.4), colour
+    odds = figure_odds(picture, shown, figure, np.maximum(figure, np.float32(chance)))
+    assert odds[figure > 0].min() > 0
+    assert bool(odds[cloud > 0].min() >= STANDS) is stands
 
 
 @pytest.mark.parametrize(("chance", "kept"), [(0.9, True), (0.2, False)])
