@@ -259,7 +259,7 @@ def _frames(mask: Tensor) -> list[_Frame]:
     length, longest = max(end - start for start, end in spans), max(mask.shape)
     sides = [max((1 + 2 * margin) * length, NEAREST * longest) for margin in MARGINS]
     size = mask.shape[0], mask.shape[1]
-    return [_frame(spans, round(side), size) for side in sides if side <= longest]
+    return [_frame(spans, (round(side),) * 2, size) for side in sides if side <= longest]
 
 
 def _around(mask: Tensor) -> _Frame | None:
@@ -271,11 +271,7 @@ def _around(mask: Tensor) -> _Frame | None:
     sides = [round(max(end - start + rim, NEAREST * longest)) for start, end in spans]
     if max(sides) * NEARER > longest:
         return None
-    rows, columns = (
-        _span(*span, side, whole)
-        for span, side, whole in zip(spans, sides, mask.shape, strict=True)
-    )
-    return _Frame(rows, columns, (mask.shape[0], mask.shape[1]))
+    return _frame(spans, sides, (mask.shape[0], mask.shape[1]))
 
 
 def _spans(mask: Tensor) -> list[tuple[int, int]]:
@@ -283,9 +279,11 @@ def _spans(mask: Tensor) -> list[tuple[int, int]]:
     return [(int(line.min()), int(line.max()) + 1) for line in mask.nonzero().T]
 
 
-def _frame(spans: Sequence[tuple[int, int]], side: int, size: tuple[int, int]) -> _Frame:
-    """Return a square around what spans rows and columns, as far as there is room for one."""
-    rows, columns = (_span(*span, side, whole) for span, whole in zip(spans, size, strict=True))
+def _frame(spans: Sequence[tuple[int, int]], sides: Sequence[int], size: tuple[int, int]) -> _Frame:
+    """Return a height and a width of what is around rows and columns, as far as there is room."""
+    rows, columns = (
+        _span(*span, side, whole) for span, side, whole in zip(spans, sides, size, strict=True)
+    )
     return _Frame(rows, columns, size)
 
 
