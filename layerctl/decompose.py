@@ -215,15 +215,15 @@ def view_of(photo: Photo, *, with_alpha: bool) -> View:
     The filter is that of the published pipeline. Without alpha, a cut-out is laid on grey; with it,
     what is clear is of a grey that is neither light nor dark.
     """
-    image = Image.fromarray(photo.srgb() if with_alpha else on_plain(photo.srgb()))
+    # Pillow would multiply all of it by its alpha again for every part.
+    image = Image.fromarray(photo.srgb() if with_alpha else on_plain(photo.srgb())).convert("RGBa")
 
     def view(crop: Crop, resolution: int) -> Pixels:
         left, right = crop.left * photo.width, crop.right * photo.width
         top, bottom = crop.top * photo.height, crop.bottom * photo.height
         size = bucket_size(bottom - top, right - left, resolution)[::-1]
-        small = np.array(
-            image.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
-        )
+        part = image.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
+        small = np.array(part.convert("RGBA"))
         small[small[..., 3] == 0, :3] = MIDDLE
         return small
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -201,10 +202,10 @@ class Network:
             EnvironmentFault: What comes out are no numbers.
             OutOfMemory: The plan needs more than there is.
         """
+        # Parts are looked at with and without what is around things.
+        shown = cache(lambda crop, seen: _tensor(view(crop, seen)))
         with _faults_told():
-            found = self._decomposer.find_things(
-                lambda crop, seen: _tensor(view(crop, seen)), resolution, size
-            )
+            found = self._decomposer.find_things(shown, resolution, size)
         if found is None:
             return None
         masks = (found.shares, found.whole, found.kinds)
