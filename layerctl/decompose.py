@@ -47,8 +47,10 @@ def open_model(preset: Preset) -> NetworkModel:
         UsageError: The checkpoint was not made for what the preset asks.
     """
     setup = checked_setup(preset.model)
-    keep_memory()
     profile = network.profile(setup)
+    if not profile.needs_text:
+        # One that reads text is as large as memory, and its encoder has to leave no trace there.
+        keep_memory()
     plans = fit.allowed_plans(setup, largest(preset, profile), preset.model)
     plan = fit.require_plan(plans, fit.room(setup.device), preset.model.name)
     runner = Runner(setup, plans, plan)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageCms
 from safetensors.torch import load_file, save_file
 
-from layerctl import decompose
+from layerctl import decompose, network
 from layerctl.checkpoints.catalogue import shipped_folder
 from layerctl.decompose import NetworkModel, open_model
 from layerctl.document import Group
@@ -311,6 +311,16 @@ def test_a_photo_that_cannot_be_shrunk_stops_no_reading(photo, reader, monkeypat
     monkeypatch.setattr(decompose, "view_of", lambda *_, **__: 1 / 0)
     model.prepare([photo, Prompt("a ball", "flag")], preset())
     assert encoder.asked == [" ", "a ball"]
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_freed_memory_is_kept_but_for_a_checkpoint_that_reads_text(reads, monkeypatch):
+    kept, profile = [], network.profile
+    monkeypatch.setattr(network, "profile", lambda setup: replace(profile(setup), needs_text=reads))
+    monkeypatch.setattr(decompose, "open_texts", lambda *_: None)
+    monkeypatch.setattr(decompose, "keep_memory", lambda: kept.append(True))
+    open_model(preset(model__device="cpu"))
+    assert bool(kept) is not reads
 
 
 @pytest.fixture
