@@ -12,8 +12,8 @@ from pathlib import Path
 MMAP_THRESHOLD, TRIM_THRESHOLD, ARENA_MAX = -3, -1, -8
 """Parameters of mallopt(3)."""
 
-MOST = (1 << 31) - 1
-"""The largest value of a parameter, in bytes."""
+MOST, SAFE = (1 << 31) - 1, 1 << 25
+"""The largest value of a parameter, in bytes, and the largest threshold in older versions."""
 
 CGROUP = Path("/sys/fs/cgroup")
 MEMINFO = Path("/proc/meminfo")
@@ -55,8 +55,11 @@ def keep_memory() -> None:
     """
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
-        for parameter, value in ((MMAP_THRESHOLD, MOST), (TRIM_THRESHOLD, MOST), (ARENA_MAX, 1)):
-            mallopt(parameter, value)
+        # With its other threshold told, this one would no longer grow by itself.
+        if not mallopt(MMAP_THRESHOLD, MOST):
+            mallopt(MMAP_THRESHOLD, SAFE)
+        mallopt(TRIM_THRESHOLD, MOST)
+        mallopt(ARENA_MAX, 1)
 
 
 def gigabytes(size: float) -> str:

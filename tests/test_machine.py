@@ -57,7 +57,7 @@ from layerctl.machine import keep_memory
 
 def pages():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    bytes(b"x" * (1 << 26))
+    bytes(b"x" * (1 << 24))
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 keep_memory()
@@ -73,3 +73,29 @@ def test_memory_that_is_freed_is_kept_for_the_next_picture():
     )
     first, second = map(int, answer.stdout.split())
     assert second < first / 10
+
+
+def test_an_older_libc_keeps_as_much_as_it_can(monkeypatch):
+    """One that refuses thresholds of more than 32 MiB."""
+    told = {}
+
+    class Old:
+        def __init__(self, _):
+            pass
+
+        def mallopt(self, parameter, value):
+            if parameter == machine.MMAP_THRESHOLD and value > 1 << 25:
+                return 0
+            told[parameter] = value
+            return 1
+
+    monkeypatch.setattr(machine.platform, "libc_ver", lambda: ("glibc", "2.31"))
+    monkeypatch.setattr(machine.ctypes, "CDLL", Old)
+    machine.keep_memory()
+    assert told == {-3: 1 << 25, -1: (1 << 31) - 1, -8: 1}
+
+
+def test_another_libc_is_left_alone(monkeypatch):
+    monkeypatch.setattr(machine.platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(machine.ctypes, "CDLL", None)
+    machine.keep_memory()
