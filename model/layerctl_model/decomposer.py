@@ -183,7 +183,7 @@ def load(
 def _open_separator(folder: Path, device: torch.device | str, dtype: torch.dtype) -> Separator:
     """The separator of a checkpoint folder, with the channels of a pixel side by side.
 
-    On a CPU that saves convolutions and norms a sixth of their time.
+    A CPU convolves and normalises over them, and would have to bring them together each time.
     """
     separator = load_separator(folder, device, dtype)
     for weight in separator.parameters():
